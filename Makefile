@@ -1,0 +1,55 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Two at once by default: what the smallest machine that we support has.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix bench psql lock clean
+
+help: ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
+
+run: .venv/run.stamp ## serve on http://127.0.0.1:8400 with a PostgreSQL of its own
+	@exec $(BIN)/tieline serve
+
+test: .venv/test.stamp ## run all tests against real servers
+	$(BIN)/pytest -n $(WORKERS)
+
+check: .venv/test.stamp ## formatting, lint, types, layers, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+fix: .venv/test.stamp ## format and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/test.stamp ## measure beside pgbench; prints ratios
+	$(BIN)/python bench/lookups.py
+
+psql: .venv/run.stamp ## open the database of the data folder
+	@exec $(BIN)/tieline psql
+
+lock: .venv/test.stamp ## pin the newest versions of all dependencies, with hashes and without index addresses
+	$(PIP) uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml requirements/test.in --output-file requirements/test.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --constraint requirements/test.txt --output-file requirements/run.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
+
+clean: ## remove what was made here; the data folder stays
+	rm -rf .venv build dist node_modules .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: .venv/bin/python requirements/run.txt requirements/build.txt pyproject.toml
+	$(PIP) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements/test.txt
+	$(PIP) --require-hashes --requirement requirements/test.txt
+	@touch $@

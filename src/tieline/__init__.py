@@ -1,0 +1,1 @@
+"""Tieline: which record of yours is which record in every other system."""

@@ -1,0 +1,1 @@
+"""Statements on PostgreSQL: one round trip each, many in flight, over libpq's pipeline mode."""

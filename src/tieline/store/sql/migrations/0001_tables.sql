@@ -1,0 +1,197 @@
+-- The whole data model: tables, their keys, row-level security and the history of mappings.
+-- Applied once, by the owner of the schema. Requests are served by the role tieline_server, which owns nothing.
+
+create sequence mapping_id_step maxvalue 16777215 cycle;
+
+-- Time-ordered, so that new rows land on one side of the index; the step keeps the order within a millisecond, as
+-- rows of one batch share it. Hex only: no character of it is reserved in a query string or by the dialect.
+create function make_id() returns text language sql volatile parallel unsafe as $$
+    select lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
+        || lpad(to_hex(nextval('tieline.mapping_id_step')), 6, '0')
+        || right(replace(gen_random_uuid()::text, '-', ''), 12)
+$$;
+
+-- Whom the transaction is for; null when nobody said so, and then row-level security shows nothing.
+create function request_company() returns text language sql stable parallel safe as $$
+    select nullif(current_setting('tieline.company', true), '')
+$$;
+
+create table company (
+    id text primary key check (id <> ''),
+    name text not null,
+    "createdAt" timestamptz not null default now(),
+    -- The highest element id given out so far. On the company, so that the row's lock makes two at once take turns.
+    "lastElementId" bigint not null default 0
+);
+
+create table "externalSystem" (
+    "companyId" text not null default request_company() references company on delete cascade,
+    integration text not null check (integration <> ''),
+    name text not null,
+    "systemUrl" text,
+    "isDefault" boolean not null default false,
+    active boolean not null default true,
+    "linkTemplate" text,
+    metadata jsonb,
+    "createdAt" timestamptz not null default now(),
+    "updatedAt" timestamptz not null default now(),
+    constraint "externalSystem_pkey" primary key ("companyId", integration),
+    constraint "externalSystem_companyId_systemUrl_key" unique ("companyId", "systemUrl")
+);
+create unique index "externalSystem_companyId_isDefault_key" on "externalSystem" ("companyId") where "isDefault";
+
+create table "externalIntegrationMapping" (
+    id text not null default make_id(),
+    "entityType" text not null,
+    "entityId" text not null,
+    integration text not null,
+    "externalId" text,
+    "allowDuplicateExternalId" boolean not null default false,
+    metadata jsonb,
+    "lastSyncedAt" timestamptz,
+    "remoteUpdatedAt" timestamptz,
+    "createdAt" timestamptz not null default now(),
+    "updatedAt" timestamptz not null default now(),
+    "createdBy" text,
+    "companyId" text not null default request_company() references company on delete cascade,
+    "updatedBy" text,
+    link text,
+    constraint "externalIntegrationMapping_pkey" primary key ("companyId", id),
+    constraint "externalIntegrationMapping_entity_key" unique ("companyId", "entityType", "entityId", integration)
+);
+create unique index "externalIntegrationMapping_externalId_key" on "externalIntegrationMapping"
+    ("companyId", integration, "entityType", "externalId") where not "allowDuplicateExternalId";
+-- For look-ups that do not name the flag: the partial index above cannot serve them.
+create index "externalIntegrationMapping_externalId_idx" on "externalIntegrationMapping"
+    ("companyId", integration, "entityType", "externalId");
+
+create table element (
+    "companyId" text not null default request_company() references company on delete cascade,
+    id bigint not null check (id > 0),
+    title text not null,
+    "creationTime" timestamptz not null default now(),
+    "modificationDate" timestamptz not null default now(),
+    constraint "element_pkey" primary key ("companyId", id)
+);
+
+create table "apiKey" (
+    "companyId" text not null references company on delete cascade,
+    id text not null,
+    name text not null,
+    "keyHash" text not null,
+    "keyPreview" text not null,
+    scopes text[] not null check (scopes <@ array['api.read', 'api.write', 'api.admin'] and cardinality(scopes) > 0),
+    "rateLimit" integer check ("rateLimit" > 0),
+    "createdAt" timestamptz not null default now(),
+    "expiresAt" timestamptz,
+    "lastUsedAt" timestamptz,
+    "revokedAt" timestamptz,
+    constraint "apiKey_pkey" primary key ("companyId", id)
+);
+-- Not unique: every unique index starts with the company, and two keys of 256 random bits do not meet.
+create index "apiKey_keyHash_idx" on "apiKey" ("keyHash");
+
+-- No foreign key to company: what happened stays known while a company's rows go, and the trigger below can still
+-- write while they do.
+create table "mappingChange" (
+    "companyId" text not null,
+    position bigint generated always as identity,
+    "mappingId" text not null,
+    operation text not null check (operation in ('insert', 'update', 'delete')),
+    before jsonb,
+    after jsonb,
+    actor text,
+    "requestId" text,
+    at timestamptz not null default clock_timestamp(),
+    -- Readers that follow the history stop below the oldest running transaction: positions commit out of order.
+    "transactionId" xid8 not null default pg_current_xact_id(),
+    constraint "mappingChange_pkey" primary key ("companyId", position)
+);
+create index "mappingChange_mappingId_idx" on "mappingChange" ("companyId", "mappingId", position);
+
+-- Who wrote a row and when is the server's to say, whatever the request carries. An import that gives rows back says
+-- so in tieline.stamps, and then what it gives stays.
+create function stamp_mapping() returns trigger language plpgsql as $$
+begin
+    if current_setting('tieline.stamps', true) = 'given' then
+        return new;
+    end if;
+    if tg_op = 'INSERT' then
+        new."createdAt" := now();
+        new."createdBy" := nullif(current_setting('tieline.actor', true), '');
+        new."updatedAt" := new."createdAt";
+        new."updatedBy" := new."createdBy";
+        return new;
+    end if;
+    new."createdAt" := old."createdAt";
+    new."createdBy" := old."createdBy";
+    new."updatedAt" := old."updatedAt";
+    new."updatedBy" := old."updatedBy";
+    if new is distinct from old then
+        new."updatedAt" := now();
+        new."updatedBy" := nullif(current_setting('tieline.actor', true), '');
+    end if;
+    return new;
+end
+$$;
+create trigger stamp before insert or update on "externalIntegrationMapping"
+    for each row execute function stamp_mapping();
+
+create function stamp_system() returns trigger language plpgsql as $$
+begin
+    new."createdAt" := case when tg_op = 'INSERT' then now() else old."createdAt" end;
+    new."updatedAt" := case when tg_op = 'INSERT' then now() else old."updatedAt" end;
+    if tg_op = 'UPDATE' and new is distinct from old then
+        new."updatedAt" := now();
+    end if;
+    return new;
+end
+$$;
+create trigger stamp before insert or update on "externalSystem" for each row execute function stamp_system();
+
+-- One insert for a statement, however many rows it wrote. A row that stayed as it was is no change. An id or a
+-- company that was given anew makes another mapping: the old one is deleted, the new one inserted.
+create function record_inserts() returns trigger language plpgsql as $$
+begin
+    insert into tieline."mappingChange" ("companyId", "mappingId", operation, after, actor, "requestId")
+    select n."companyId", n.id, 'insert', to_jsonb(n),
+        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
+    from new_rows n;
+    return null;
+end
+$$;
+create function record_deletes() returns trigger language plpgsql as $$
+begin
+    insert into tieline."mappingChange" ("companyId", "mappingId", operation, before, actor, "requestId")
+    select o."companyId", o.id, 'delete', to_jsonb(o),
+        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
+    from old_rows o;
+    return null;
+end
+$$;
+create function record_updates() returns trigger language plpgsql as $$
+begin
+    insert into tieline."mappingChange" ("companyId", "mappingId", operation, before, after, actor, "requestId")
+    select coalesce(n."companyId", o."companyId"), coalesce(n.id, o.id),
+        case when n.id is null then 'delete' when o.id is null then 'insert' else 'update' end,
+        to_jsonb(o), to_jsonb(n),
+        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
+    from old_rows o
+    full join new_rows n on n."companyId" = o."companyId" and n.id = o.id
+    where o is distinct from n;
+    return null;
+end
+$$;
+create trigger record_inserts after insert on "externalIntegrationMapping"
+    referencing new table as new_rows for each statement execute function record_inserts();
+create trigger record_updates after update on "externalIntegrationMapping"
+    referencing old table as old_rows new table as new_rows for each statement execute function record_updates();
+create trigger record_deletes after delete on "externalIntegrationMapping"
+    referencing old table as old_rows for each statement execute function record_deletes();
+
+-- Lets one statement decide that it must not have happened: raised inside it, nothing of it stays.
+create function refuse(code text, message text, detail text default null) returns boolean language plpgsql as $$
+begin
+    raise exception using errcode = code, message = message, detail = coalesce(detail, '');
+end
+$$;

@@ -1,0 +1,57 @@
+-- Row-level security: the second wall. Every statement names its company; were one to forget, this still shows nothing.
+-- Forced, so that it binds the owner as well; only the policies named operator let the owner see across companies,
+-- for the command line. Requests are served as tieline_server, which is never the owner.
+
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'tieline_server') then
+        create role tieline_server nologin;
+    end if;
+exception
+    -- Roles belong to the whole cluster: another database may have made it at the same time.
+    when duplicate_object or unique_violation then null;
+end
+$$;
+do $$
+begin
+    if not pg_has_role(current_user, 'tieline_server', 'set') then
+        execute format('grant tieline_server to %I', current_user);
+    end if;
+end
+$$;
+
+grant usage on schema tieline to tieline_server;
+grant select on company to tieline_server;
+grant update ("lastElementId") on company to tieline_server;
+grant select, insert, update, delete on "externalSystem", "externalIntegrationMapping", element to tieline_server;
+grant select, update ("lastUsedAt") on "apiKey" to tieline_server;
+grant select, insert on "mappingChange" to tieline_server;
+grant usage on sequence mapping_id_step to tieline_server;
+grant select on migration to tieline_server;
+
+alter table company enable row level security, force row level security;
+create policy tenant on company using (id = request_company());
+
+alter table "externalSystem" enable row level security, force row level security;
+create policy tenant on "externalSystem" using ("companyId" = request_company());
+
+alter table "externalIntegrationMapping" enable row level security, force row level security;
+create policy tenant on "externalIntegrationMapping" using ("companyId" = request_company());
+
+alter table element enable row level security, force row level security;
+create policy tenant on element using ("companyId" = request_company());
+
+alter table "mappingChange" enable row level security, force row level security;
+create policy tenant on "mappingChange" using ("companyId" = request_company());
+
+-- Who presents a key is not known yet: whoever knows the hash sees that one key.
+alter table "apiKey" enable row level security, force row level security;
+create policy tenant on "apiKey" using ("companyId" = request_company());
+create policy bearer on "apiKey" for select using ("keyHash" = nullif(current_setting('tieline.keyHash', true), ''));
+
+do $$
+begin
+    execute format('create policy operator on company to %I using (true)', current_user);
+    execute format('create policy operator on "apiKey" to %I using (true)', current_user);
+end
+$$;
