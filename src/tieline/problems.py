@@ -38,3 +38,116 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+UNAVAILABLE_RETRY_SECONDS = 1
+
+# What a problem of the element face is called in a sentence; the slugs are its pages.
+TITLES: Mapping[str, str] = {
+    "validation-failed": "The request has invalid fields",
+    "bad-request": "The request cannot be read",
+    "missing-parameter": "A parameter is missing",
+    "type-mismatch": "A value has the wrong type",
+    "date-format-error": "A time is not ISO 8601",
+    "input-parameter-error": "A parameter names something that is not there",
+    "business-error": "The request breaks a rule",
+    "unauthorized": "The caller is not known",
+    "token-revoked": "The token was revoked",
+    "access-denied": "The caller may not do this",
+    "endpoint-not-found": "There is no such endpoint",
+    "resource-not-found": "There is no such resource",
+    "method-not-allowed": "The endpoint does not take this method",
+    "not-acceptable": "No acceptable representation",
+    "conflict": "The request conflicts with what is there",
+    "payload-too-large": "The request is too large",
+    "unsupported-media-type": "The body's type is not supported",
+    "too-many-requests": "Too many requests",
+    "internal-error": "Something went wrong here",
+    "unavailable": "The service cannot answer now",
+}
+
+
+def unauthorized(why: str) -> Problem:
+    """No key, or none that holds; the answer says how to send one."""
+    return Problem("unauthorized", 401, "PGRST301", why, headers=[("www-authenticate", "Bearer")])
+
+
+def access_denied(scope: str) -> Problem:
+    """The key's scopes do not suffice."""
+    message = f"This needs the scope {scope}, which the key does not have."
+    return Problem("access-denied", 403, "42501", message, hint="Use a key that was made with that scope.")
+
+
+def endpoint_not_found(path: str) -> Problem:
+    """Nothing is served at this path."""
+    return Problem("endpoint-not-found", 404, "PGRST125", f"Nothing is served at {path}")
+
+
+def method_not_allowed(method: str, allowed: str) -> Problem:
+    """The path is served, but not with this method."""
+    message = f"{method} is not among the methods of this address: {allowed}."
+    return Problem("method-not-allowed", 405, "PGRST117", message, headers=[("allow", allowed)])
+
+
+def payload_too_large(bytes_max: int) -> Problem:
+    """The body is longer than the limit of the settings."""
+    message = f"The body is larger than {bytes_max} bytes, the setting body_bytes_max."
+    return Problem("payload-too-large", 413, "54000", message, hint="Send it in several requests.")
+
+
+def text_not_storable(what: str) -> Problem:
+    """PostgreSQL's text cannot hold this value."""
+    return Problem("bad-request", 400, "22021", f"The request holds {what}, which no text here can.")
+
+
+def not_utf8(where: str) -> Problem:
+    """The bytes are no UTF-8."""
+    return Problem("bad-request", 400, "22021", f"The {where} is not valid UTF-8.")
+
+
+def database_unavailable() -> Problem:
+    """No connection to the database, or it ended under the request."""
+    return _try_again("The database cannot be reached now.")
+
+
+def overloaded() -> Problem:
+    """Too many requests wait for the database already, or this one waited too long."""
+    return _try_again("The database is busy; no connection became free in time.")
+
+
+def _try_again(message: str) -> Problem:
+    retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
+    return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
+
+
+def statement_timeout() -> Problem:
+    """The database cancelled the statement because it ran for longer than the settings allow."""
+    retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
+    message = "The database did not finish in time."
+    return Problem("unavailable", 504, "57014", message, hint="Ask for less at once.", headers=retry)
+
+
+def internal_error() -> Problem:
+    """A fault of ours; what it was stands in the log under the request's id."""
+    return Problem("internal-error", 500, "XX000", "Something went wrong here. The log has it under the request id.")
+
+
+def as_postgrest(problem: Problem) -> bytes:
+    """The mapping face's body: PostgREST's four members."""
+    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
+    return msgspec.json.encode(body)
+
+
+def as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
+    """The element face's body: RFC 9457, with our own members behind the standard ones."""
+    body: dict[str, object] = {
+        "type": f"{base_url}/docs/errors/{problem.slug}",
+        "title": TITLES[problem.slug],
+        "status": problem.status,
+        "detail": problem.message,
+        "instance": path,
+        "traceId": trace_id,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    return msgspec.json.encode({**body, **problem.extra})

@@ -73,7 +73,7 @@ def make_folder(data_path: Path, user: User | None) -> None:
         raise EmbeddedError(f"The data folder {data_path} cannot be made: {error.strerror}.") from error
     if user is None or data_path.stat().st_mode & stat.S_IXOTH:
         return
-    if not any(name for name in os.listdir(data_path) if name not in OURS and not name.endswith(".lock")):
+    if all(entry.name in OURS or entry.suffix == ".lock" for entry in data_path.iterdir()):
         data_path.chmod(data_path.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
 
 

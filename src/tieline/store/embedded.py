@@ -52,6 +52,7 @@ SERVER_SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
+    "autovacuum_naptime": "15s",
     # json_to_recordset's cost guess would trigger it for statements that take a millisecond.
     "jit": "off",
     "timezone": "UTC",

@@ -61,9 +61,13 @@ create table "externalIntegrationMapping" (
 );
 create unique index "externalIntegrationMapping_externalId_key" on "externalIntegrationMapping"
     ("companyId", integration, "entityType", "externalId") where not "allowDuplicateExternalId";
--- For look-ups that do not name the flag: the partial index above cannot serve them.
+-- For look-ups that do not name the flag: the partial index above cannot serve them. The external id comes before the
+-- type, so that it serves those that do not name the type either, and is never mistaken for the entity's key while a
+-- table that was just filled has no statistics.
 create index "externalIntegrationMapping_externalId_idx" on "externalIntegrationMapping"
-    ("companyId", integration, "entityType", "externalId");
+    ("companyId", integration, "externalId", "entityType");
+-- Statistics follow a first import within the minute: without them a plan may read a whole company.
+alter table "externalIntegrationMapping" set (autovacuum_analyze_scale_factor = 0.02);
 
 create table element (
     "companyId" text not null default request_company() references company on delete cascade,

@@ -1,0 +1,359 @@
+"""One PostgreSQL connection in libpq's pipeline mode: statements go out without waiting for those before them.
+
+Each request sends its settings (company, actor; transaction-local), its statement and a sync, which together are one
+implicit transaction and one round trip. Reads that are sent in the same turn of the event loop share a sync: one
+backend answers many of them for each time it is woken. A statement that fails aborts those behind it up to the sync;
+they did not run and are sent again. Writes never share one: an error would undo a neighbour's write.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import LiteralString
+
+from psycopg import OperationalError, pq
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+Row = tuple[bytes | None, ...]
+
+SETTINGS = b"settings"
+SETTINGS_SQL = (
+    b"select set_config('tieline.company', $1, true), set_config('tieline.actor', $2, true), "
+    b"set_config('tieline.requestId', $3, true)"
+)
+SETTINGS_TIME_ZONE = b"settings_time_zone"
+SETTINGS_TIME_ZONE_SQL = SETTINGS_SQL + b", set_config('TimeZone', $4, true)"
+
+# A shape that another connection of ours is just told to forget, or whose preparation was aborted, is prepared anew.
+UNKNOWN_STATEMENT = "26000"
+SENDS_MAX = 5
+
+
+@dataclass(eq=False)
+class DatabaseError(Exception):
+    """PostgreSQL refused a statement: the fields of its error report."""
+
+    sqlstate: str
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+    constraint: str | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.sqlstate}: {self.message}"
+
+
+@dataclass(eq=False)
+class ConnectionLostError(Exception):
+    """The connection ended while the statement was under way: whether it happened is not known."""
+
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A statement on its way: what is sent, who waits for it, and what came back so far."""
+
+    text: LiteralString
+    parameters: list[bytes | None]
+    settings: list[bytes | None]
+    future: asyncio.Future[list[Row]]
+    prepared: bool
+    shares_sync: bool
+    rollback: bool
+    sends: int = 0
+    rows: list[Row] | None = None
+    error: DatabaseError | None = None
+
+
+class Step(Enum):
+    """What a result that is waited for belongs to."""
+
+    CLOSE = auto()
+    PREPARE = auto()
+    PASS = auto()
+    STATEMENT = auto()
+    SYNC = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The works before one sync."""
+
+    works: list[Work] = field(default_factory=list[Work])
+
+
+Owner = Work | Group | bytes | None
+
+
+class Pipeline:
+    """A connection in pipeline mode on the running event loop; `lost` is called once, when it has ended."""
+
+    def __init__(
+        self, pgconn: PGconn, *, prepared_max: int, lost: Callable[[str], None], idle: Callable[[], None]
+    ) -> None:
+        """Take over a connected, prepared (see `connect`) connection."""
+        self._pgconn = pgconn
+        self._loop = asyncio.get_running_loop()
+        self._prepared_max = prepared_max
+        self._lost = lost
+        self._idle = idle
+        self._steps: deque[tuple[Step, Owner]] = deque()
+        self._group = Group()
+        self._prepared: OrderedDict[str, bytes] = OrderedDict()
+        self._forgotten: list[bytes] = []
+        self._names = 0
+        self._sync_is_due = False
+        self._writes = False
+        self._answered = False
+        self._ended = False
+        self.in_flight = 0
+        self.progress_at = self._loop.time()
+        self._socket = pgconn.socket
+        pgconn.nonblocking = 1
+        pgconn.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._on_readable)
+
+    def send(self, work: Work) -> None:
+        """Put a statement on its way; `work.future` gets its rows, a DatabaseError or a ConnectionLostError."""
+        if self._ended:
+            work.future.set_exception(ConnectionLostError("the connection has ended"))
+            return
+        if self.in_flight == 0:
+            self.progress_at = self._loop.time()
+        self.in_flight += 1
+        work.sends += 1
+        work.rows, work.error = None, None
+        try:
+            self._send(work)
+        except OperationalError as error:
+            self._group.works.append(work)
+            self.end(str(error))
+
+    def end(self, reason: str) -> None:
+        """Close the connection; everything under way fails."""
+        if self._ended:
+            return
+        self._ended = True
+        self._loop.remove_reader(self._socket)
+        if self._writes:
+            self._loop.remove_writer(self._socket)
+        self._pgconn.finish()
+        groups = [owner for _, owner in self._steps if isinstance(owner, Group)]
+        for work in [work for group in [*groups, self._group] for work in group.works]:
+            if not work.future.done():
+                work.future.set_exception(ConnectionLostError(reason))
+        self._steps.clear()
+        self._lost(reason)
+
+    def _send(self, work: Work) -> None:
+        conn = self._pgconn
+        if work.rollback:
+            self._send_text(b"begin")
+        name = self._prepare(work) if work.prepared else None
+        conn.send_query_prepared(SETTINGS if len(work.settings) == 3 else SETTINGS_TIME_ZONE, work.settings)
+        self._steps.append((Step.PASS, work))
+        if name is None:
+            conn.send_query_params(work.text.encode(), work.parameters)
+        else:
+            conn.send_query_prepared(name, work.parameters)
+        self._steps.append((Step.STATEMENT, work))
+        self._group.works.append(work)
+        if not work.shares_sync:
+            self._sync()
+            if work.rollback:
+                # Behind a sync of its own: a failed statement would have this skipped too.
+                self._send_text(b"rollback")
+                self._sync()
+        elif not self._sync_is_due:
+            self._sync_is_due = True
+            self._loop.call_soon(self._sync_when_due)
+
+    def _send_text(self, text: bytes) -> None:
+        self._pgconn.send_query_params(text, [])
+        self._steps.append((Step.PASS, None))
+
+    def _prepare(self, work: Work) -> bytes:
+        name = self._prepared.get(work.text)
+        if name is not None:
+            self._prepared.move_to_end(work.text)
+            return name
+        if len(self._prepared) >= self._prepared_max:
+            self._forgotten.append(self._prepared.popitem(last=False)[1])
+        while self._forgotten:
+            forgotten = self._forgotten.pop()
+            self._pgconn.send_close_prepared(forgotten)
+            self._steps.append((Step.CLOSE, forgotten))
+        self._names += 1
+        name = b"s%d" % self._names
+        self._pgconn.send_prepare(name, work.text.encode())
+        self._steps.append((Step.PREPARE, work))
+        self._prepared[work.text] = name
+        return name
+
+    def _sync_when_due(self) -> None:
+        self._sync_is_due = False
+        if self._ended or not self._group.works:
+            return
+        try:
+            self._sync()
+        except OperationalError as error:
+            self.end(str(error))
+
+    def _sync(self) -> None:
+        self._pgconn.pipeline_sync()
+        self._steps.append((Step.SYNC, self._group))
+        self._group = Group()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Large bodies do not fit the socket's buffer at once: the rest goes when it has room."""
+        unsent = self._pgconn.flush() == 1
+        if unsent and not self._writes:
+            self._loop.add_writer(self._socket, self._on_writable)
+        elif self._writes and not unsent:
+            self._loop.remove_writer(self._socket)
+        self._writes = unsent
+
+    def _on_writable(self) -> None:
+        try:
+            self._flush()
+        except OperationalError as error:
+            self.end(str(error))
+
+    def _on_readable(self) -> None:
+        conn = self._pgconn
+        try:
+            conn.consume_input()
+            nothing = 0
+            while self._steps and not conn.is_busy() and nothing < 2:
+                result = conn.get_result()
+                nothing = nothing + 1 if result is None else 0
+                self._take(result)
+                if self._ended:
+                    return
+            if self._writes:
+                self._flush()
+        except OperationalError as error:
+            self.end(str(error))
+
+    def _take(self, result: PGresult | None) -> None:
+        """Account for one result; None ends the results of a statement."""
+        step, owner = self._steps[0]
+        if result is None:
+            if self._answered:
+                self._answered = False
+                self._steps.popleft()
+            return
+        status = result.status
+        if status == ExecStatus.PIPELINE_SYNC:
+            self._steps.popleft()
+            assert isinstance(owner, Group), "only a sync answers a sync, and each carries its group"
+            self._settle(owner)
+            return
+        # A sync can fail too, when the commit does; its own result still follows.
+        self._answered = step is not Step.SYNC
+        if status == ExecStatus.FATAL_ERROR:
+            self._refuse(step, owner, database_error(result))
+        elif status == ExecStatus.PIPELINE_ABORTED:
+            self._skip(step, owner)
+        elif step is Step.STATEMENT:
+            assert isinstance(owner, Work), "a statement belongs to its work"
+            self._accept(owner, result)
+
+    def _skip(self, step: Step, owner: Owner) -> None:
+        """What was aborted did not happen: neither a preparation nor its opposite."""
+        if isinstance(owner, bytes):
+            self._forgotten.append(owner)
+        elif step is Step.PREPARE and isinstance(owner, Work):
+            self._prepared.pop(owner.text, None)
+
+    def _accept(self, work: Work, result: PGresult) -> None:
+        columns = range(result.nfields)
+        get = result.get_value
+        work.rows = [tuple([get(i, j) for j in columns]) for i in range(result.ntuples)]
+        # A read has nothing left to commit.
+        if work.shares_sync and not work.future.done():
+            work.future.set_result(work.rows)
+
+    def _refuse(self, step: Step, owner: Owner, error: DatabaseError) -> None:
+        if step is Step.PREPARE and isinstance(owner, Work):
+            self._prepared.pop(owner.text, None)
+        for work in self._concerned(owner):
+            work.error = work.error or error
+            if error.sqlstate == UNKNOWN_STATEMENT:
+                self._prepared.pop(work.text, None)
+
+    def _concerned(self, owner: Owner) -> list[Work]:
+        """Whose failure it is: a step without a work fails on behalf of all before the next sync."""
+        if isinstance(owner, Work):
+            return [owner]
+        if isinstance(owner, Group):
+            return owner.works
+        return next((owner for _, owner in self._steps if isinstance(owner, Group)), self._group).works
+
+    def _settle(self, group: Group) -> None:
+        """The transaction has ended: answer, or send again what was aborted because of a neighbour."""
+        self.progress_at = self._loop.time()
+        self.in_flight -= len(group.works)
+        for work in group.works:
+            if work.future.done():
+                continue
+            again = work.error.sqlstate == UNKNOWN_STATEMENT if work.error else work.rows is None
+            if again and work.sends < SENDS_MAX:
+                self.send(work)
+            elif work.error is not None:
+                work.future.set_exception(work.error)
+            elif work.rows is not None:
+                work.future.set_result(work.rows)
+            else:
+                work.future.set_exception(ConnectionLostError("aborted again and again by neighbours"))
+        if self.in_flight == 0 and not self._ended and not self._steps:
+            self._idle()
+
+
+def database_error(result: PGresult) -> DatabaseError:
+    """The error report of a result."""
+
+    def text(code: DiagnosticField) -> str | None:
+        value = result.error_field(code)
+        return None if value is None else value.decode(errors="replace")
+
+    return DatabaseError(
+        sqlstate=text(DiagnosticField.SQLSTATE) or "XX000",
+        message=text(DiagnosticField.MESSAGE_PRIMARY) or "",
+        detail=text(DiagnosticField.MESSAGE_DETAIL),
+        hint=text(DiagnosticField.MESSAGE_HINT),
+        constraint=text(DiagnosticField.CONSTRAINT_NAME),
+        column=text(DiagnosticField.COLUMN_NAME),
+    )
+
+
+def connect(conninfo: bytes, prepare: bytes) -> PGconn:
+    """Connect and bring the session into the state that `Pipeline` expects; blocks.
+
+    `prepare` is SQL text that sets role, limits and time zone of the session.
+
+    Raises:
+        OperationalError: the server cannot be reached, or refuses.
+    """
+    conn = pq.PGconn.connect(conninfo)
+    conn.notice_handler = None
+    if conn.status != ConnStatus.OK:
+        reason = conn.get_error_message()
+        conn.finish()
+        raise OperationalError(reason)
+    for result in (
+        conn.exec_(prepare),
+        conn.prepare(SETTINGS, SETTINGS_SQL),
+        conn.prepare(SETTINGS_TIME_ZONE, SETTINGS_TIME_ZONE_SQL),
+    ):
+        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            reason = result.get_error_message()
+            conn.finish()
+            raise OperationalError(reason)
+    return conn
