@@ -1,0 +1,1 @@
+copy pg_temp."stagedElement" (line, given, id, title, "creationTime", "modificationDate") from stdin

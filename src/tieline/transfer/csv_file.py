@@ -1,0 +1,172 @@
+"""CSV to rows, by a reader of our own: the standard one cannot tell an empty field (null) from a quoted one (text)."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import IO
+
+from tieline.transfer.columns import Cell, CellError, Column, Refused, Row, checked
+from tieline.transfer.formats import RECORD_BYTES_MAX, FileRefusedError, decoded, lines, too_long
+
+NOT_CLOSED = "a quote opens here and is not closed before the end of the file"
+
+
+class _OpenQuoteError(Exception):
+    """The text ends inside a quoted field."""
+
+
+def read(stream: IO[bytes], columns: Sequence[Column], company_id: str) -> Iterator[Row | Refused]:
+    """The file's records; their cells are in the order of `columns`, whatever the file's is.
+
+    Raises:
+        FileRefusedError: the header does not name columns of these.
+    """
+    records = _records(stream)
+    header = _header(records, columns)
+    return _rows(records, header, columns, company_id)
+
+
+def fields(text: str) -> list[Cell]:
+    r"""The fields of one record; an empty one is null unless it is quoted.
+
+    >>> fields('element,,"a ""b"", c",""\n')
+    ['element', None, 'a "b", c', '']
+
+    Raises:
+        ValueError: a quote stands where none may.
+    """
+    text = text.removesuffix("\n").removesuffix("\r")
+    if '"' not in text:
+        return [field or None for field in text.split(",")]
+    found: list[Cell] = []
+    at = 0
+    while True:
+        field, at = _quoted(text, at) if text.startswith('"', at) else _plain(text, at)
+        found.append(field)
+        if at == len(text):
+            return found
+        at += 1
+
+
+def _plain(text: str, at: int) -> tuple[Cell, int]:
+    end = text.find(",", at)
+    end = len(text) if end < 0 else end
+    field = text[at:end]
+    if '"' in field:
+        raise ValueError(f"a quote inside the field {field!r}, which does not begin with one")
+    return field or None, end
+
+
+def _quoted(text: str, at: int) -> tuple[Cell, int]:
+    start = at + 1
+    end = at
+    while True:
+        end = text.find('"', end + 1)
+        if end < 0:
+            raise _OpenQuoteError
+        if not text.startswith('"', end + 1):
+            break
+        end += 1
+    if end + 1 < len(text) and text[end + 1] != ",":
+        raise ValueError(f"text after the closing quote of the field {text[start - 1 : end + 1]!r}")
+    return text[start:end].replace('""', '"'), end + 1
+
+
+def _records(stream: IO[bytes]) -> Generator[tuple[int, list[Cell]] | Refused]:
+    pieces = lines(stream)
+    for number, line in pieces:
+        if line in {b"\n", b"\r\n"}:
+            continue
+        if len(line) > RECORD_BYTES_MAX:
+            _skip(pieces, line)
+            yield Refused(number, too_long())
+            continue
+        try:
+            yield number, fields(decoded(line))
+        except _OpenQuoteError:
+            yield _many_lines(pieces, number, line)
+        except ValueError as error:
+            yield Refused(number, str(error))
+
+
+def _many_lines(pieces: Iterator[tuple[int, bytes]], number: int, line: bytes) -> tuple[int, list[Cell]] | Refused:
+    """A record of which the first line ends inside quotes: it ends with the first line that has an odd number."""
+    parts = [line]
+    size = len(line)
+    for _, part in pieces:
+        parts.append(part)
+        size += len(part)
+        if size > RECORD_BYTES_MAX:
+            _skip(pieces, b"".join(parts))
+            return Refused(number, too_long())
+        if part.count(b'"') % 2:
+            try:
+                return number, fields(decoded(b"".join(parts)))
+            except _OpenQuoteError:
+                return Refused(number, NOT_CLOSED)
+            except ValueError as error:
+                return Refused(number, str(error))
+    more = f"; the {len(parts) - 1} lines after it belong to it" if len(parts) > 1 else ""
+    return Refused(number, NOT_CLOSED + more)
+
+
+def _skip(pieces: Iterator[tuple[int, bytes]], begun: bytes) -> None:
+    """Pass over the rest of a record that is too long, keeping none of it."""
+    quotes = begun.count(b'"')
+    last = begun
+    while quotes % 2 or not last.endswith(b"\n"):
+        following = next(pieces, None)
+        if following is None:
+            return
+        last = following[1]
+        quotes += last.count(b'"')
+
+
+def _header(records: Iterator[tuple[int, list[Cell]] | Refused], columns: Sequence[Column]) -> Sequence[Column]:
+    first = next(records, None)
+    if first is None:
+        raise FileRefusedError("The file is empty; its first line must name the columns.")
+    if isinstance(first, Refused):
+        raise FileRefusedError(f"The first line must name the columns: {first.reason}.")
+    known = {column.name: column for column in columns}
+    names = [name or "" for name in first[1]]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        # What a spreadsheet writes where the comma divides whole from fraction.
+        hint = " Columns are divided by commas, not semicolons." if ";" in unknown[0] else ""
+        raise FileRefusedError(
+            f"The file names a column {unknown[0][:100]!r} that is not one of {', '.join(known)}.{hint}"
+        )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise FileRefusedError(f"The file names the column {twice[0]} twice.")
+    missing = [column.name for column in columns if column.is_required and column.name not in names]
+    if missing:
+        raise FileRefusedError(f"The file has no column {missing[0]}.")
+    return [known[name] for name in names]
+
+
+def _rows(
+    records: Iterator[tuple[int, list[Cell]] | Refused],
+    header: Sequence[Column],
+    columns: Sequence[Column],
+    company_id: str,
+) -> Generator[Row | Refused]:
+    places = [columns.index(column) for column in header]
+    given = sum(1 << place for place in places)
+    empty: list[Cell] = [None] * len(columns)
+    for record in records:
+        if isinstance(record, Refused):
+            yield record
+            continue
+        number, cells = record
+        if len(cells) != len(header):
+            yield Refused(number, f"{len(cells)} fields where the first line names {len(header)} columns")
+            continue
+        try:
+            taken = checked(header, cells, company_id)
+        except CellError as error:
+            yield Refused(number, str(error))
+            continue
+        row = empty.copy()
+        for place, cell in zip(places, taken, strict=True):
+            row[place] = cell
+        yield Row(number, given, row)

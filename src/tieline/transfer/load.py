@@ -1,0 +1,160 @@
+"""Rows into the registry: COPY of a batch to a staging table, one statement for the batch, a report."""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
+
+import psycopg
+from psycopg import errors
+
+from tieline.store.companies import Acting, act
+from tieline.store.statement import shipped
+from tieline.transfer.batch import DECIDE, Batch, Decision
+from tieline.transfer.columns import Refused, Row, What
+from tieline.transfer.plan import OnConflict
+
+BATCH_ROWS_MAX = 10_000
+BATCH_CHARACTERS_MAX = 8_000_000
+# Of a batch that met other writers in the same rows.
+ATTEMPTS_MAX = 8
+
+BROKEN = {
+    "externalSystem_systemUrl_check": "systemUrl must be an absolute http or https address",
+    "externalSystem_linkTemplate_check": "linkTemplate must contain {externalId}",
+    "externalSystem_companyId_canonical_key": "another external system has this systemUrl",
+    "externalSystem_companyId_systemUrl_key": "another external system has this systemUrl",
+}
+COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+# What a value alone can cause: the database finds it, and the row that has it is looked for by halves.
+UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.IntegrityError)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is loaded, for whom, and how."""
+
+    what: What
+    acting: Acting
+    on_conflict: OnConflict = "report"
+    is_dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Landed:
+    """How many rows became what."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: list[Refused] = field(default_factory=list[Refused])
+
+    def add(self, other: "Landed") -> None:
+        """Count these too; the refused ones are kept by whom they were reported to."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.skipped += other.skipped
+
+
+class StoppedError(Exception):
+    """A batch did not land for a reason that is not one of its rows; the text says which lines and why."""
+
+
+def load(
+    conn: psycopg.Connection, records: Iterable[Row | Refused], job: Job, report: Callable[[Landed], None]
+) -> None:
+    """Load the records, in their order, and report each batch once it has landed.
+
+    Raises:
+        StoppedError: a batch did not land; what was reported before it has.
+        UnknownCompanyError: there is no such company.
+    """
+    conn.execute(shipped("transfer/stage"))
+    # A dry run is one transaction, so that later batches meet what earlier ones would have left.
+    with conn.transaction(force_rollback=True) if job.is_dry_run else nullcontext():
+        for batch in _batches(records):
+            rows = [record for record in batch if isinstance(record, Row)]
+            refused = [record for record in batch if isinstance(record, Refused)]
+            landed = _land(conn, rows, job)
+            landed.refused = sorted(chain(refused, landed.refused), key=lambda one: one.line)
+            report(landed)
+
+
+def _batches(records: Iterable[Row | Refused]) -> Generator[list[Row | Refused]]:
+    batch: list[Row | Refused] = []
+    characters = 0
+    for record in records:
+        batch.append(record)
+        if isinstance(record, Row):
+            characters += sum(map(len, filter(None, record.cells)))
+        if len(batch) >= BATCH_ROWS_MAX or characters >= BATCH_CHARACTERS_MAX:
+            yield batch
+            batch, characters = [], 0
+    # An empty file is a batch as well: that the company exists is found out with it.
+    yield batch
+
+
+def _land(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
+    """One batch in one transaction, from the start again when another writer was in its way."""
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            with conn.transaction():
+                act(conn, job.acting)
+                conn.execute(shipped("transfer/keep_stamps"))
+                return _land_part(conn, rows, job)
+        except COLLISIONS as error:
+            if attempt == ATTEMPTS_MAX - 1:
+                raise _stopped(rows, error) from error
+        except psycopg.Error as error:
+            raise _stopped(rows, error) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _land_part(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
+    """The rows, or, when the database finds one unfit, their halves: only that one is refused."""
+    if not rows:
+        return Landed()
+    try:
+        with conn.transaction():
+            return _write(conn, rows, job)
+    except errors.UniqueViolation:
+        raise
+    except UNFIT as error:
+        if len(rows) == 1:
+            return Landed(refused=[Refused(rows[0].line, _sentence(error))])
+    middle = len(rows) // 2
+    landed = _land_part(conn, rows[:middle], job)
+    second = _land_part(conn, rows[middle:], job)
+    landed.add(second)
+    landed.refused += second.refused
+    return landed
+
+
+def _write(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
+    with conn.cursor().copy(shipped(f"transfer/copy_{job.what}")) as copy:
+        for row in rows:
+            # All but companyId, which the staging table does not have.
+            copy.write_row((row.line, row.given, *row.cells[:-1]))
+    company_id = job.acting.company_id
+    decision: Decision = DECIDE[job.what](Batch(conn, company_id, rows, job.on_conflict))
+    out = [*(one.line for one in decision.refused), *decision.skipped]
+    unchanged = set(decision.unchanged).difference(out)
+    done = conn.execute(shipped(f"transfer/write_{job.what}"), (company_id, [*out, *unchanged])).fetchone()
+    assert done is not None, "it counts"
+    conn.execute(shipped(f"transfer/note_{job.what}"), (out,))
+    conn.execute(shipped(f"transfer/clear_{job.what}"))
+    return Landed(done[0], done[1], len(unchanged), len(decision.skipped), decision.refused)
+
+
+def _sentence(error: psycopg.Error) -> str:
+    said = BROKEN.get(error.diag.constraint_name or "") or error.diag.message_primary or str(error)
+    detail = error.diag.message_detail
+    return f"{said} ({detail.rstrip('.')})" if detail and error.diag.constraint_name is None else said
+
+
+def _stopped(rows: Sequence[Row], error: psycopg.Error) -> StoppedError:
+    lines = f"lines {rows[0].line} to {rows[-1].line}" if rows else "the first lines"
+    said = (error.diag.message_primary or str(error)).strip().rstrip(".")
+    return StoppedError(f"The batch of {lines} did not land: {said}. What came before it has landed; run it again.")
