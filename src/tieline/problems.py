@@ -33,7 +33,7 @@ class Problem(Exception):
     details: str | None = None
     hint: str | None = None
     errors: Sequence[FieldError] = ()
-    extra: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+    extra: Mapping[str, str | int | msgspec.Raw] = field(default_factory=dict[str, str | int | msgspec.Raw])
     headers: Sequence[tuple[str, str]] = ()
 
     def __str__(self) -> str:
@@ -110,6 +110,13 @@ def database_unavailable() -> Problem:
     return _try_again("The database cannot be reached now.")
 
 
+def not_ready(missing_migrations: Sequence[str]) -> Problem:
+    """The process cannot serve yet."""
+    if missing_migrations:
+        return _try_again(f"Migrations are missing: {', '.join(missing_migrations)}. Run tieline migrate.")
+    return _try_again("Not all connections to the database are up.")
+
+
 def overloaded() -> Problem:
     """Too many requests wait for the database already, or this one waited too long."""
     return _try_again("The database is busy; no connection became free in time.")
@@ -125,6 +132,88 @@ def statement_timeout() -> Problem:
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     message = "The database did not finish in time."
     return Problem("unavailable", 504, "57014", message, hint="Ask for less at once.", headers=retry)
+
+
+def validation_failed(*errors: FieldError) -> Problem:
+    """Fields of the request that cannot be taken, each with its place."""
+    message = " ".join(error.message for error in errors)
+    return Problem("validation-failed", 400, "22023", message, errors=errors)
+
+
+def type_mismatch(scope: Scope, path: str, expected: str) -> Problem:
+    """A value is of another type than asked for."""
+    message = f"{path} must be {expected}."
+    return Problem("type-mismatch", 400, "22P02", message, errors=[FieldError(scope, path, "type-mismatch", message)])
+
+
+def missing_parameter(name: str, message: str) -> Problem:
+    """A query parameter that another one needs is not there."""
+    error = FieldError("query", name, "missing-parameter", message)
+    return Problem("missing-parameter", 400, "22023", message, errors=[error])
+
+
+def bad_request(message: str) -> Problem:
+    """The request cannot be read at all."""
+    return Problem("bad-request", 400, "22P02", message)
+
+
+def unsupported_media_type(given: str) -> Problem:
+    """The body is of a type that the endpoint does not read."""
+    return Problem("unsupported-media-type", 415, "22023", f"The body must be application/json, not {given}.")
+
+
+def not_acceptable(accepted: str) -> Problem:
+    """The answer could not be of a type that the client takes."""
+    return Problem("not-acceptable", 406, "PGRST107", f"The answer is application/json; Accept names {accepted}.")
+
+
+def element_not_found(element_id: int) -> Problem:
+    """No such element, in this company at least."""
+    return Problem("resource-not-found", 404, "PGRST116", f"There is no element {element_id}.")
+
+
+def element_exists(element_id: int | None) -> Problem:
+    """The id is another element's."""
+    return Problem("conflict", 409, "23505", f"There is an element {element_id} already.")
+
+
+def system_unknown(system_url: str) -> Problem:
+    """The address is of no active external system of the company. Never a fallback to another one."""
+    message = "The company has no active external system of this systemUrl."
+    error = FieldError("body", "systemUrl", "input-parameter-error", f"No active external system is at {system_url}.")
+    return Problem("input-parameter-error", 400, "22023", message, errors=[error])
+
+
+def system_unclear(systems: bytes) -> Problem:
+    """No address was given, there is no default system, and not exactly one active one. `systems`: JSON of those."""
+    message = "Say which external system with systemUrl: the company has no default system and not exactly one active."
+    return Problem("business-error", 400, "22023", message, extra={"candidates": msgspec.Raw(systems)})
+
+
+def several_historical(bindings: bytes) -> Problem:
+    """`systemUrl: null` means the historical binding, and there are several. `bindings`: JSON of those."""
+    message = "The element has several historical bindings, so systemUrl: null does not say which one."
+    return Problem("business-error", 400, "22023", message, extra={"candidates": msgspec.Raw(bindings)})
+
+
+def nothing_linked(element_id: int) -> Problem:
+    """The element has no binding in the system that was meant."""
+    return Problem("resource-not-found", 404, "PGRST116", f"Element {element_id} is not linked there.")
+
+
+def nothing_left(message: str) -> Problem:
+    """A binding has an external id or a link, or both."""
+    return Problem("business-error", 400, "23514", message, hint="Unlink it to end the binding.")
+
+
+def external_id_taken(external_id: str, element_id: str | None) -> Problem:
+    """Another element of the company is linked to this record of that system."""
+    holder = f"element {element_id}" if element_id is not None else "another element"
+    message = f"The externalId {external_id} is linked to {holder} in this external system."
+    # The mapping face lets an element's mapping name any entity id.
+    is_number = element_id is not None and element_id.isascii() and element_id.isdecimal()
+    extra = {"conflictingElementId": int(element_id)} if element_id is not None and is_number else {}
+    return Problem("conflict", 409, "23505", message, extra=extra)
 
 
 def internal_error() -> Problem:

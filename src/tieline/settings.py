@@ -72,6 +72,11 @@ def load(options: Mapping[str, str | int | None], environment: Mapping[str, str]
     return _convert({**shipped, **_from_file(named, data_dir), **from_environment, **given})
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as variables that `load` reads back."""
+    return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}
+
+
 def _from_file(named: str, data_dir: str) -> dict[str, object]:
     if named:
         path = Path(named)

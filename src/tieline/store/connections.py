@@ -176,7 +176,7 @@ class Connections:
             try:
                 ended = await self._connect(lane)
             except OperationalError as error:
-                await log.awarning("The database cannot be reached.", reason=str(error).strip(), failures=failures)
+                log.warning("The database cannot be reached.", reason=str(error).strip(), failures=failures)
                 await self._pause(failures)
                 failures += 1
                 continue
@@ -185,7 +185,7 @@ class Connections:
                 first.set_result(None)
             reason = await ended
             if not self._closing:
-                await log.awarning("A database connection ended.", lane=lane.name, reason=reason.strip())
+                log.warning("A database connection ended.", lane=lane.name, reason=reason.strip())
 
     async def _pause(self, failures: int) -> None:
         await asyncio.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
@@ -193,7 +193,7 @@ class Connections:
             try:
                 await asyncio.to_thread(self._revive)
             except Exception as error:  # noqa: BLE001 one turn of a loop that must go on
-                await log.aerror("The embedded database does not start.", reason=str(error))
+                log.warning("The embedded database does not start.", reason=str(error))
 
     async def _connect(self, lane: Lane) -> asyncio.Future[str]:
         """Open a connection of a lane; the future that comes back gets the reason of its end."""

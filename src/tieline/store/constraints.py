@@ -2,7 +2,9 @@
 
 from tieline import problems
 from tieline.problems import Problem
-from tieline.store.pipeline import DatabaseError
+from tieline.query.model import Sql
+from tieline.store.connections import Connections, DatabaseError, Lane, Row, Session
+from tieline.store.statement import shipped
 
 QUERY_CANCELED = "57014"
 # The server goes down, starts up, or ran out of connections, memory or disk.
@@ -16,3 +18,20 @@ def as_problem(error: DatabaseError) -> Problem | None:
     if error.sqlstate.startswith(UNAVAILABLE):
         return problems.database_unavailable()
     return None
+
+
+async def run(connections: Connections, session: Session, name: str, *values: str | None) -> list[Row]:
+    """Run a shipped statement whose $1 is the session's company.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
+        Problem: nobody's mistake: the database is away or did not finish in time.
+    """
+    statement = Sql(shipped(name), (session.company_id, *values))
+    try:
+        return await connections.run(statement, session, lane=Lane.SINGLE)
+    except DatabaseError as error:
+        problem = as_problem(error)
+        if problem is not None:
+            raise problem from error
+        raise

@@ -1,9 +1,16 @@
 """What a handler gives back, and how it goes out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
+
+from tieline import problems
+from tieline.problems import Problem
+from tieline.web.request import Request, Send
 
 JSON = "application/json; charset=utf-8"
+ELEMENT_FACE = "/api/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +20,31 @@ class Answer:
     status: int
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
+
+
+async def send(answer: Answer, request: Request, started: float, out: Send) -> None:
+    """Send an answer; `started` is the request's start by perf_counter, for Server-Timing."""
+    timings = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in request.timings.items()]
+    timings.append(f"total;dur={(perf_counter() - started) * 1000:.3f}")
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.append((b"x-request-id", request.id.encode()))
+    headers.append((b"server-timing", ", ".join(timings).encode()))
+    is_head = request.method == "HEAD"
+    if answer.status not in (204, 304) and not (is_head and not answer.body):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await out({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await out({"type": "http.response.body", "body": b"" if is_head else answer.body})
+
+
+def refusal(problem: Problem, request: Request) -> Answer:
+    """A problem in the words of the face that the request went to."""
+    if request.path.startswith(ELEMENT_FACE):
+        body = problems.as_problem_json(problem, base_url=_base_url(request), path=request.path, trace_id=request.id)
+        return Answer(problem.status, (("content-type", "application/problem+json"), *problem.headers), body)
+    return Answer(problem.status, (("content-type", JSON), *problem.headers), problems.as_postgrest(problem))
+
+
+def _base_url(request: Request) -> str:
+    """This service's own address as the client wrote it, so that it can follow the address of a problem's page."""
+    host = request.header(b"host") or ""
+    return f"{request.scheme}://{host}" if re.fullmatch(r"[A-Za-z0-9.\-_:\[\]]{1,255}", host) else ""

@@ -1,0 +1,85 @@
+"""Every URL of the service, in one table."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.routing import compile_path
+
+from tieline import problems
+from tieline.web import element_face, health, mapping_face
+from tieline.web.auth import Caller
+from tieline.web.request import Request
+from tieline.web.respond import Answer
+from tieline.web.service import Service
+
+Handler = Callable[[Service, Request, Caller], Awaitable[Answer]]
+OpenHandler = Callable[[Service, Request], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A handler that needs no key."""
+
+    handler: OpenHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path with its {parameters} and the handlers of its methods."""
+
+    path: str
+    methods: Mapping[str, Handler | Open]
+
+
+ELEMENT = "/api/v2/elements/{id}"
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("/healthz", {"GET": Open(health.alive)}),
+    Endpoint("/readyz", {"GET": Open(health.ready)}),
+    Endpoint("/api/v2/elements", {"GET": element_face.list_elements, "POST": element_face.add_element}),
+    Endpoint(
+        ELEMENT,
+        {
+            "GET": element_face.get_element,
+            "PATCH": element_face.change_element,
+            "DELETE": element_face.remove_element,
+        },
+    ),
+    Endpoint(f"{ELEMENT}/external-elements", {"GET": element_face.list_bindings}),
+    Endpoint(f"{ELEMENT}/external-element/link", {"POST": element_face.link}),
+    Endpoint(f"{ELEMENT}/external-element/unlink", {"POST": element_face.unlink}),
+)
+# Paths of the mapping face are one segment, or /rpc/ and one; any other that is not above is answered by it too, in
+# PostgREST's words.
+MAPPING_FACE = mapping_face.answer
+MAPPING_FACE_ROUTE = "mapping face"
+
+PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = tuple(
+    (compile_path(endpoint.path)[0], endpoint) for endpoint in ENDPOINTS
+)
+# What no resource of the mapping face is named.
+RESERVED = ("/api/", "/healthz", "/readyz", "/docs")
+
+
+def find(request: Request) -> Handler | Open:
+    """The handler of a request; notes its route and the path's parameters on the request.
+
+    Raises:
+        Problem: 404 or 405.
+    """
+    if not request.path.startswith(RESERVED):
+        request.route = MAPPING_FACE_ROUTE
+        return MAPPING_FACE
+    for pattern, endpoint in PATTERNS:
+        match = pattern.match(request.path)
+        if match is None:
+            continue
+        request.route = endpoint.path
+        request.parameters = match.groupdict()
+        handler = endpoint.methods.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            allowed = [*endpoint.methods, *(["HEAD"] if "GET" in endpoint.methods else [])]
+            raise problems.method_not_allowed(request.method, ", ".join(allowed))
+        return handler
+    raise problems.endpoint_not_found(request.path)

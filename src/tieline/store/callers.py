@@ -1,0 +1,105 @@
+"""Who presents a key, remembered for a moment, and when keys were last used."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import msgspec
+import structlog
+
+from tieline.problems import Problem
+from tieline.query.model import Sql
+from tieline.settings import Settings
+from tieline.store.connections import Connections, DatabaseError, Lane, Session
+from tieline.store.statement import shipped
+
+log = structlog.stdlib.get_logger()
+
+# So many keys are remembered at a time, known and unknown ones; past it all are asked for anew.
+REMEMBERED_MAX = 10_000
+
+
+class Key(msgspec.Struct, frozen=True, rename="camel"):
+    """A row of apiKey, without what proves it."""
+
+    company_id: str
+    id: str
+    name: str
+    scopes: frozenset[str]
+    rate_limit: int | None
+    expires_at: datetime | None
+    is_revoked: bool
+
+    def holds_at(self, now: datetime) -> bool:
+        """Whether the key is good at this time."""
+        return not self.is_revoked and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    key: Key | None
+    until: float
+
+
+class Callers:
+    """The keys of this process's callers; between `open` and `close` their use is written down in intervals."""
+
+    def __init__(self, connections: Connections, settings: Settings) -> None:
+        self._connections = connections
+        self._seconds = settings.key_cache_ms / 1000
+        self._interval_seconds = settings.key_usage_interval_ms / 1000
+        self._remembered: dict[bytes, _Remembered] = {}
+        self._used: defaultdict[str, set[str]] = defaultdict(set)
+        self._writer: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Start to write down when keys are used."""
+        self._writer = asyncio.create_task(self._write_usage())
+
+    async def close(self) -> None:
+        """Write down what is left."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        await self._flush()
+
+    async def find(self, secret: str, request_id: str) -> Key | None:
+        """The key of this text, if there is one that holds.
+
+        Raises:
+            Problem: the database cannot be asked.
+        """
+        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+        now = asyncio.get_running_loop().time()
+        remembered = self._remembered.get(digest)
+        if remembered is None or remembered.until < now:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            remembered = _Remembered(await self._ask(digest, request_id), now + self._seconds)
+            self._remembered[digest] = remembered
+        key = remembered.key
+        if key is None or not key.holds_at(datetime.now(timezone.utc)):
+            return None
+        self._used[key.company_id].add(key.id)
+        return key
+
+    async def _ask(self, digest: bytes, request_id: str) -> Key | None:
+        session = Session(company_id="", actor="", request_id=request_id)
+        rows = await self._connections.run(Sql(shipped("keys/find"), (digest.hex(),)), session, lane=Lane.POINT)
+        return msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
+
+    async def _write_usage(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        used, self._used = self._used, defaultdict(set)
+        for company_id, ids in used.items():
+            statement = Sql(shipped("keys/touch"), (company_id, msgspec.json.encode(sorted(ids))))
+            try:
+                await self._connections.run(statement, Session(company_id, "", ""), lane=Lane.SINGLE)
+            except (Problem, DatabaseError) as error:
+                log.warning("The times of last use could not be written.", reason=str(error))

@@ -1,0 +1,153 @@
+"""Path, query and body of the element face → values, or a problem that names the place."""
+
+import re
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import msgspec
+
+from tieline import problems
+from tieline.problems import FieldError, Problem
+from tieline.web.request import Request
+
+ID_MAX = 2**63 - 1
+# An integer of more digits is out of range however it is read, and would take long to read.
+ID_DIGITS_MAX = 30
+EXTERNAL_ID_LENGTH_MAX = 1024
+LINK_LENGTH_MAX = 2048
+TITLE_LENGTH_MAX = 1024
+
+# What Python calls them, and JSON.
+JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
+
+T = TypeVar("T")
+
+
+def element_id(text: str) -> int:
+    """The id of an element from the path.
+
+    >>> element_id("298")
+    298
+
+    Raises:
+        Problem: 400, not a whole number (type-mismatch), or not between 1 and 2^63 - 1 (validation-failed).
+    """
+    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
+        raise problems.type_mismatch("path", "id", "a whole number")
+    value = int(text) if len(text) <= ID_DIGITS_MAX else 0
+    if not 1 <= value <= ID_MAX:
+        message = f"id must be between 1 and {ID_MAX}."
+        raise problems.validation_failed(FieldError("path", "id", "out-of-range", message))
+    return value
+
+
+def query(request: Request, known: frozenset[str]) -> dict[str, str]:
+    """The query's parameters, each given once at the most.
+
+    Raises:
+        Problem: 400, an unknown or repeated parameter, or bytes that are not UTF-8.
+    """
+    values: dict[str, str] = {}
+    for pair in request.query.split(b"&") if request.query else ():
+        name, _, value = (_unquoted(part) for part in pair.partition(b"="))
+        if name not in known:
+            message = f"{name} is not a parameter here; there are {', '.join(sorted(known))}."
+            raise problems.validation_failed(FieldError("query", name, "unknown", message))
+        if name in values:
+            raise problems.validation_failed(FieldError("query", name, "repeated", f"{name} is given twice."))
+        values[name] = value
+    return values
+
+
+def _unquoted(part: bytes) -> str:
+    try:
+        return unquote_to_bytes(part.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        raise problems.not_utf8("query string") from None
+
+
+def query_integer(values: dict[str, str], name: str, default: int, most: int) -> int:
+    """A parameter that is a whole number from 1 to `most`.
+
+    Raises:
+        Problem: 400, it is something else.
+    """
+    text = values.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
+        raise problems.type_mismatch("query", name, "a whole number")
+    value = int(text) if len(text) <= ID_DIGITS_MAX else 0
+    if not 1 <= value <= most:
+        raise problems.validation_failed(
+            FieldError("query", name, "out-of-range", f"{name} must be between 1 and {most}.")
+        )
+    return value
+
+
+async def body(request: Request, bytes_max: int, kind: type[T], *, default: T | None = None) -> T:
+    """The body as a struct; `default` stands for no body at all.
+
+    Raises:
+        Problem: 400, 413 or 415; a field that does not fit is named.
+    """
+    content = await request.body(bytes_max)
+    if not content and default is not None:
+        return default
+    media_type = (request.header(b"content-type") or "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise problems.unsupported_media_type(media_type)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise problems.bad_request(f"The body is not JSON: {error}.") from None
+
+
+def _invalid(said: str) -> Problem:
+    """Msgspec's words, such as "Expected `str`, got `int` - at `$.externalElement.externalId`", as a field error."""
+    what, _, place = said.partition(" - at `$")
+    for ours, theirs in JSON_TYPES.items():
+        what = re.sub(rf"`([^`]*)\b{ours}\b([^`]*)`", rf"`\1{theirs}\2`", what)
+    path = place.rstrip("`").lstrip(".") or None
+    unknown = re.search(r"unknown field `(.*)`", what)
+    if unknown:
+        path = f"{path}.{unknown[1]}" if path else unknown[1]
+        what = f"{path} is not a field here"
+    elif path:
+        what = f"{path}: {what[0].lower()}{what[1:]}"
+    return problems.validation_failed(FieldError("body", path, "unknown" if unknown else "invalid", f"{what}."))
+
+
+def check_text(path: str, value: str, length_max: int) -> None:
+    """A text that is there: not blank, not too long, nothing that cannot be stored.
+
+    Raises:
+        Problem: 400, it is not.
+    """
+    if not value.strip():
+        raise problems.validation_failed(FieldError("body", path, "blank", f"{path} must not be blank."))
+    if len(value) > length_max:
+        message = f"{path} must have at most {length_max} characters."
+        raise problems.validation_failed(FieldError("body", path, "too-long", message))
+    if "\0" in value:
+        message = f"{path} must not hold a NUL character."
+        raise problems.validation_failed(FieldError("body", path, "not-storable", message))
+
+
+def check_link(path: str, value: str) -> None:
+    """An absolute http or https address.
+
+    Raises:
+        Problem: 400, it is not.
+    """
+    check_text(path, value, LINK_LENGTH_MAX)
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address or re.search(r"[\s\x00-\x1f]", value):
+        message = f"{path} must be an absolute http or https address."
+        raise problems.validation_failed(FieldError("body", path, "not-an-address", message))

@@ -1,0 +1,195 @@
+"""Kordiam's Element External Systems: elements, and linking, unlinking and listing their external systems."""
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tieline import problems
+from tieline.problems import FieldError
+from tieline.store import elements, mappings
+from tieline.store.mappings import Link, Unlink
+from tieline.web import cursor, decode
+from tieline.web.auth import Caller, require_scope
+from tieline.web.request import Request
+from tieline.web.respond import Answer
+from tieline.web.service import Service
+
+JSON = (("content-type", "application/json"),)
+PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
+LIST_PARAMETERS = frozenset({"cursor", "size", "externalId", "systemUrl"})
+
+T = TypeVar("T")
+
+
+class NewElement(msgspec.Struct, forbid_unknown_fields=True):
+    """A body of POST elements."""
+
+    title: str
+    id: int | UnsetType = UNSET
+
+
+class ElementChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A body of PATCH: what is left out stays."""
+
+    title: str | UnsetType = UNSET
+
+
+class ExternalElement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The record over there; what is left out stays, null clears."""
+
+    external_id: str | UnsetType | None = UNSET
+    link: str | UnsetType | None = UNSET
+
+
+class LinkRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A body of link, in its nested or its flat form."""
+
+    external_element: ExternalElement | UnsetType = UNSET
+    external_id: str | UnsetType | None = UNSET
+    link: str | UnsetType | None = UNSET
+    system_url: str | UnsetType = UNSET
+
+
+class UnlinkRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A body of unlink; an explicit null means the historical binding."""
+
+    system_url: str | UnsetType | None = UNSET
+
+
+class ElementPage(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A page of elements; `size` is the size asked for."""
+
+    content: msgspec.Raw
+    size: int
+    has_more: bool
+    next_cursor: str | UnsetType = UNSET
+
+
+async def list_elements(service: Service, request: Request, caller: Caller) -> Answer:
+    """A page of the company's elements by their ids, or those with an external id."""
+    require_scope(caller, "api.read")
+    values = decode.query(request, LIST_PARAMETERS)
+    size = decode.query_integer(values, "size", PAGE_SIZE, PAGE_SIZE_MAX)
+    last_id = cursor.decode(caller.company_id, values["cursor"]) if "cursor" in values else 0
+    session = caller.session(request)
+    external_id, system_url = values.get("externalId"), values.get("systemUrl")
+    if external_id is not None:
+        page = await elements.list_by_external_id(service.connections, session, last_id, size, external_id, system_url)
+    elif system_url is not None:
+        raise problems.missing_parameter("externalId", "systemUrl says where externalId is from; give that too.")
+    else:
+        page = await elements.list_after(service.connections, session, last_id, size)
+    following = UNSET if page.last_id is None else cursor.encode(caller.company_id, page.last_id)
+    body = ElementPage(msgspec.Raw(page.content), size, page.last_id is not None, following)
+    return Answer(200, JSON, msgspec.json.encode(body))
+
+
+async def add_element(service: Service, request: Request, caller: Caller) -> Answer:
+    """Register an element."""
+    require_scope(caller, "api.write")
+    given = await decode.body(request, service.settings.body_bytes_max, NewElement)
+    decode.check_text("title", given.title, decode.TITLE_LENGTH_MAX)
+    element_id = None if given.id is UNSET else given.id
+    if element_id is not None and not 1 <= element_id <= decode.ID_MAX:
+        message = f"id must be between 1 and {decode.ID_MAX}."
+        raise problems.validation_failed(FieldError("body", "id", "out-of-range", message))
+    body = await elements.add(service.connections, caller.session(request), element_id, given.title)
+    made: dict[str, object] = msgspec.json.decode(body)
+    return Answer(201, (*JSON, ("location", f"{request.path.rstrip('/')}/{made['id']}")), body)
+
+
+async def get_element(service: Service, request: Request, caller: Caller) -> Answer:
+    """One element."""
+    require_scope(caller, "api.read")
+    element_id = decode.element_id(request.parameters["id"])
+    body = await elements.find(service.connections, caller.session(request), element_id)
+    return Answer(200, JSON, _there(body, element_id))
+
+
+async def change_element(service: Service, request: Request, caller: Caller) -> Answer:
+    """Change what is given of an element."""
+    require_scope(caller, "api.write")
+    element_id = decode.element_id(request.parameters["id"])
+    given = await decode.body(request, service.settings.body_bytes_max, ElementChange)
+    title = None if given.title is UNSET else given.title
+    if title is not None:
+        decode.check_text("title", title, decode.TITLE_LENGTH_MAX)
+    body = await elements.change(service.connections, caller.session(request), element_id, title)
+    return Answer(200, JSON, _there(body, element_id))
+
+
+async def remove_element(service: Service, request: Request, caller: Caller) -> Answer:
+    """Delete an element with its mappings."""
+    require_scope(caller, "api.write")
+    element_id = decode.element_id(request.parameters["id"])
+    if not await elements.remove(service.connections, caller.session(request), element_id):
+        raise problems.element_not_found(element_id)
+    return Answer(204)
+
+
+async def list_bindings(service: Service, request: Request, caller: Caller) -> Answer:
+    """The bindings of an element, oldest first."""
+    require_scope(caller, "api.read")
+    element_id = decode.element_id(request.parameters["id"])
+    body = await mappings.list_of_element(service.connections, caller.session(request), element_id)
+    return Answer(200, JSON, _there(body, element_id))
+
+
+async def link(service: Service, request: Request, caller: Caller) -> Answer:
+    """Create or update the element's binding in a system."""
+    require_scope(caller, "api.write")
+    element_id = decode.element_id(request.parameters["id"])
+    given = await decode.body(request, service.settings.body_bytes_max, LinkRequest)
+    wanted = _wanted_link(given)
+    return Answer(200, JSON, await mappings.link(service.connections, caller.session(request), element_id, wanted))
+
+
+async def unlink(service: Service, request: Request, caller: Caller) -> Answer:
+    """Delete the element's binding in a system; the answer is the binding as it was."""
+    require_scope(caller, "api.write")
+    element_id = decode.element_id(request.parameters["id"])
+    limit = service.settings.body_bytes_max
+    given = await decode.body(request, limit, UnlinkRequest, default=UnlinkRequest())
+    wanted = Unlink(_value(given.system_url), historical=given.system_url is None)
+    return Answer(200, JSON, await mappings.unlink(service.connections, caller.session(request), element_id, wanted))
+
+
+def _wanted_link(given: LinkRequest) -> Link:
+    """The nested and the flat form as one.
+
+    Raises:
+        Problem: 400, both forms at once, neither field, or a field that does not hold.
+    """
+    is_flat = given.external_id is not UNSET or given.link is not UNSET
+    nested, prefix = given.external_element, "externalElement."
+    if nested is UNSET:
+        nested, prefix = ExternalElement(given.external_id, given.link), ""
+    elif is_flat:
+        message = "Give externalId and link inside externalElement or beside it, not both."
+        raise problems.validation_failed(FieldError("body", "externalElement", "two-forms", message))
+    external_id, address = nested.external_id, nested.link
+    if external_id is UNSET and address is UNSET:
+        message = "At least one of externalId and link is needed."
+        raise problems.validation_failed(FieldError("body", prefix + "externalId", "missing", message))
+    if isinstance(external_id, str):
+        decode.check_text(prefix + "externalId", external_id, decode.EXTERNAL_ID_LENGTH_MAX)
+    if isinstance(address, str):
+        decode.check_link(prefix + "link", address)
+    return Link(
+        system_url=_value(given.system_url),
+        external_id=_value(external_id),
+        has_external_id=external_id is not UNSET,
+        link=_value(address),
+        has_link=address is not UNSET,
+    )
+
+
+def _value(given: T | UnsetType | None) -> T | None:
+    return None if given is UNSET else given
+
+
+def _there(body: bytes | None, element_id: int) -> bytes:
+    if body is None:
+        raise problems.element_not_found(element_id)
+    return body

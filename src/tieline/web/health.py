@@ -1,0 +1,34 @@
+"""Is the process up, and can it serve?"""
+
+from tieline import problems
+from tieline.query.model import Sql
+from tieline.store.connections import DatabaseError, Lane, Session
+from tieline.store.migrate import shipped_migrations
+from tieline.store.statement import shipped
+from tieline.web.request import Request
+from tieline.web.respond import JSON, Answer
+from tieline.web.service import Service
+
+HEADERS = (("content-type", JSON), ("cache-control", "no-store"))
+
+
+async def alive(_service: Service, _request: Request) -> Answer:
+    """The process answers."""
+    return Answer(200, HEADERS, b'{"status":"ok"}')
+
+
+async def ready(service: Service, request: Request) -> Answer:
+    """The database answers too, and has the tables of this release.
+
+    Raises:
+        Problem: 503, it does not.
+    """
+    session = Session("", "", request.id)
+    try:
+        rows = await service.connections.run(Sql(shipped("health/migrations"), ()), session, lane=Lane.SINGLE)
+    except DatabaseError as error:
+        raise problems.database_unavailable() from error
+    missing = set(shipped_migrations()) - {(row[0] or b"").decode() for row in rows}
+    if missing or not service.connections.are_up:
+        raise problems.not_ready(sorted(missing))
+    return Answer(200, HEADERS, b'{"status":"ready"}')

@@ -1,0 +1,81 @@
+"""A request as handlers see it: decoded once, its body read when asked for."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tieline import problems
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Request:
+    """What came over the wire, and what is known of it so far (for the log and for Server-Timing)."""
+
+    __slots__ = (
+        "_receive",
+        "actor",
+        "company_id",
+        "headers",
+        "id",
+        "method",
+        "parameters",
+        "path",
+        "query",
+        "route",
+        "scheme",
+        "timings",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+        """Take over an ASGI scope of type http."""
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        # In order, names in lower case, as ASGI gives them.
+        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.scheme: str = scope.get("scheme", "http")
+        self.id = request_id
+        self.route = ""
+        self.parameters: dict[str, str] = {}
+        self.company_id: str | None = None
+        self.actor: str | None = None
+        # Seconds by the name that Server-Timing gives them.
+        self.timings: dict[str, float] = {}
+        self._receive = receive
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of this lower-case name; bytes that are no text stand for themselves."""
+        for found, value in self.headers:
+            if found == name:
+                return value.decode("latin-1")
+        return None
+
+    async def body(self, bytes_max: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            Problem: it is longer than `bytes_max`; known from its length before any of it is read, if it says so.
+        """
+        announced = self.header(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > bytes_max:
+            raise problems.payload_too_large(bytes_max)
+        chunks: list[bytes] = []
+        length = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            chunk: bytes = message.get("body", b"")
+            length += len(chunk)
+            if length > bytes_max:
+                raise problems.payload_too_large(bytes_max)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks) if len(chunks) > 1 else chunk
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete; there is nobody to answer."""
