@@ -11,6 +11,7 @@ import urllib.request
 from functools import partial
 from secrets import token_hex
 from time import perf_counter
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -124,11 +125,11 @@ def serve(given: Settings, dsn: str) -> None:
     threading.Thread(target=_announce, args=(url,), daemon=True).start()
     # uvicorn raises the signal that stopped it once more when all has ended; by then this is a clean exit.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, _exit)
     if given.workers == 1:
         server.run(sockets=[listener])
     else:
-        Multiprocess(config, target=server.run, sockets=[listener]).run()
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def from_environment() -> App:
@@ -136,6 +137,10 @@ def from_environment() -> App:
     given = settings.load({}, os.environ)
     logs.configure(given.log_format)
     return App(given, os.environ[DSN_VARIABLE])
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -50,10 +50,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(f"{ELEMENT}/external-element/link", {"POST": element_face.link}),
     Endpoint(f"{ELEMENT}/external-element/unlink", {"POST": element_face.unlink}),
 )
-# Paths of the mapping face are one segment, or /rpc/ and one; any other that is not above is answered by it too, in
-# PostgREST's words.
-MAPPING_FACE = mapping_face.answer
-MAPPING_FACE_ROUTE = "mapping face"
+# Where the Supabase clients look.
+MAPPING_FACE_PREFIX = "/rest/v1"
 
 PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = tuple(
     (compile_path(endpoint.path)[0], endpoint) for endpoint in ENDPOINTS
@@ -69,8 +67,7 @@ def find(request: Request) -> Handler | Open:
         Problem: 404 or 405.
     """
     if not request.path.startswith(RESERVED):
-        request.route = MAPPING_FACE_ROUTE
-        return MAPPING_FACE
+        return _mapping_face(request)
     for pattern, endpoint in PATTERNS:
         match = pattern.match(request.path)
         if match is None:
@@ -83,3 +80,15 @@ def find(request: Request) -> Handler | Open:
             raise problems.method_not_allowed(request.method, ", ".join(allowed))
         return handler
     raise problems.endpoint_not_found(request.path)
+
+
+def _mapping_face(request: Request) -> Handler:
+    """Resources stand at /<name> and at /rest/v1/<name>; the log's route does not hold a client's own words."""
+    path = request.path.removeprefix(MAPPING_FACE_PREFIX) or "/"
+    request.route = "/{resource}"
+    request.parameters = {"resource": path.removeprefix("/")}
+    return _on_resource
+
+
+async def _on_resource(service: Service, request: Request, caller: Caller) -> Answer:
+    return await mapping_face.answer(service, request, caller, request.parameters["resource"])
