@@ -16,6 +16,14 @@ from tieline.transfer.plan import OnConflict
 
 BATCH_ROWS_MAX = 10_000
 BATCH_CHARACTERS_MAX = 8_000_000
+# Without statistics every index that begins with the company looks alike to the planner, and a look-up may read all of
+# it. A table that grows is analyzed after this many rows, and each time that they have doubled.
+ANALYZE_ROWS_MIN = 5_000
+TABLES: dict[What, str] = {
+    "mappings": "externalIntegrationMapping",
+    "elements": "element",
+    "systems": "externalSystem",
+}
 # Of a batch that met other writers in the same rows.
 ATTEMPTS_MAX = 8
 
@@ -74,12 +82,29 @@ def load(
     conn.execute(shipped("transfer/stage"))
     # A dry run is one transaction, so that later batches meet what earlier ones would have left.
     with conn.transaction(force_rollback=True) if job.is_dry_run else nullcontext():
+        if _is_stale(conn, job):
+            _analyze(conn, job)
+        created, analyze_at = 0, ANALYZE_ROWS_MIN
         for batch in _batches(records):
             rows = [record for record in batch if isinstance(record, Row)]
             refused = [record for record in batch if isinstance(record, Refused)]
             landed = _land(conn, rows, job)
             landed.refused = sorted(chain(refused, landed.refused), key=lambda one: one.line)
             report(landed)
+            created += landed.created
+            if created >= analyze_at:
+                _analyze(conn, job)
+                analyze_at = created * 2
+
+
+def _is_stale(conn: psycopg.Connection, job: Job) -> bool:
+    found = conn.execute(shipped("transfer/is_stale"), (TABLES[job.what],)).fetchone()
+    return found is None or found[0]
+
+
+def _analyze(conn: psycopg.Connection, job: Job) -> None:
+    conn.execute(shipped("transfer/leave_role"))
+    conn.execute(shipped(f"transfer/analyze_{job.what}"))
 
 
 def _batches(records: Iterable[Row | Refused]) -> Generator[list[Row | Refused]]:

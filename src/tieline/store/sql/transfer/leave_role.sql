@@ -1,0 +1,2 @@
+-- Only the owner may analyze; a dry run is still inside the transaction that acts for a company.
+select set_config('role', 'none', true)
