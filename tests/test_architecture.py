@@ -1,0 +1,36 @@
+"""The shape of the code: small functions, small files."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+FUNCTION_LINES_MAX = 50
+FILE_LINES_MAX = 400
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(SOURCE)) for file in FILES])
+def test_a_file_has_at_most_400_lines_and_its_functions_at_most_50(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= FILE_LINES_MAX
+    too_long = {
+        node.name: length
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+    }
+    assert not too_long
+
+
+def test_every_statement_file_is_used():
+    """One statement a file, named like what runs it; none is left over."""
+    shipped = SOURCE / "tieline" / "store" / "sql"
+    code = "\n".join(file.read_text() for file in FILES)
+    names = {
+        str(file.relative_to(shipped).with_suffix(""))
+        for file in shipped.rglob("*.sql")
+        if "migrations" not in file.parts
+    }
+    assert {name for name in names if f'"{name}"' not in code} == set()
