@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 
@@ -39,3 +40,17 @@ def act(conn: psycopg.Connection, acting: Acting) -> None:
     conn.execute(shipped("companies/act"), (acting.company_id, acting.actor, acting.request_id))
     if conn.execute(shipped("companies/find"), (acting.company_id,)).fetchone() is None:
         raise UnknownCompanyError(acting.company_id)
+
+
+def add(conn: psycopg.Connection, company_id: str, name: str) -> None:
+    conn.execute(shipped("companies/add"), (company_id, name))
+
+
+def add_first(conn: psycopg.Connection, company_id: str, name: str) -> bool:
+    """Add the first company of an empty registry, in the caller's transaction; False if there is one."""
+    conn.execute(shipped("companies/lock"))
+    return conn.execute(shipped("companies/add_first"), (company_id, name)).fetchone() is not None
+
+
+def listed(conn: psycopg.Connection) -> list[tuple[str, str, datetime]]:
+    return conn.execute(shipped("companies/list")).fetchall()

@@ -149,8 +149,45 @@ def _defaults(batch: Batch) -> tuple[list[Refused], Row | None]:
     return [Refused(row.line, f"line {first.line} of this file already is the default system") for row in others], first
 
 
-DECIDE: dict[What, Callable[[Batch], Decision]] = {
-    "mappings": decide_mappings,
-    "elements": decide_elements,
-    "systems": decide_systems,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of record is loaded: its table, and its statements in the order in which they run."""
+
+    table: str
+    copy: str
+    decide: Callable[[Batch], Decision]
+    write: str
+    note: str
+    clear: str
+    analyze: str
+
+
+KINDS: dict[What, Kind] = {
+    "mappings": Kind(
+        "externalIntegrationMapping",
+        "transfer/copy_mappings",
+        decide_mappings,
+        "transfer/write_mappings",
+        "transfer/note_mappings",
+        "transfer/clear_mappings",
+        "transfer/analyze_mappings",
+    ),
+    "elements": Kind(
+        "element",
+        "transfer/copy_elements",
+        decide_elements,
+        "transfer/write_elements",
+        "transfer/note_elements",
+        "transfer/clear_elements",
+        "transfer/analyze_elements",
+    ),
+    "systems": Kind(
+        "externalSystem",
+        "transfer/copy_systems",
+        decide_systems,
+        "transfer/write_systems",
+        "transfer/note_systems",
+        "transfer/clear_systems",
+        "transfer/analyze_systems",
+    ),
 }

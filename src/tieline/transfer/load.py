@@ -10,7 +10,7 @@ from psycopg import errors
 
 from tieline.store.companies import Acting, act
 from tieline.store.statement import shipped
-from tieline.transfer.batch import DECIDE, Batch, Decision
+from tieline.transfer.batch import KINDS, Batch
 from tieline.transfer.columns import Refused, Row, What
 from tieline.transfer.plan import OnConflict
 
@@ -19,11 +19,6 @@ BATCH_CHARACTERS_MAX = 8_000_000
 # Without statistics every index that begins with the company looks alike to the planner, and a look-up may read all of
 # it. A table that grows is analyzed after this many rows, and each time that they have doubled.
 ANALYZE_ROWS_MIN = 5_000
-TABLES: dict[What, str] = {
-    "mappings": "externalIntegrationMapping",
-    "elements": "element",
-    "systems": "externalSystem",
-}
 # Of a batch that met other writers in the same rows.
 ATTEMPTS_MAX = 8
 
@@ -57,6 +52,11 @@ class Landed:
     unchanged: int = 0
     skipped: int = 0
     refused: list[Refused] = field(default_factory=list[Refused])
+
+    def merge(self, other: "Landed") -> None:
+        """Take these over."""
+        self.add(other)
+        self.refused += other.refused
 
     def add(self, other: "Landed") -> None:
         """Count these too; the refused ones are kept by whom they were reported to."""
@@ -98,13 +98,13 @@ def load(
 
 
 def _is_stale(conn: psycopg.Connection, job: Job) -> bool:
-    found = conn.execute(shipped("transfer/is_stale"), (TABLES[job.what],)).fetchone()
+    found = conn.execute(shipped("transfer/is_stale"), (KINDS[job.what].table,)).fetchone()
     return found is None or found[0]
 
 
 def _analyze(conn: psycopg.Connection, job: Job) -> None:
     conn.execute(shipped("transfer/leave_role"))
-    conn.execute(shipped(f"transfer/analyze_{job.what}"))
+    conn.execute(shipped(KINDS[job.what].analyze))
 
 
 def _batches(records: Iterable[Row | Refused]) -> Generator[list[Row | Refused]]:
@@ -151,25 +151,24 @@ def _land_part(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Lande
             return Landed(refused=[Refused(rows[0].line, _sentence(error))])
     middle = len(rows) // 2
     landed = _land_part(conn, rows[:middle], job)
-    second = _land_part(conn, rows[middle:], job)
-    landed.add(second)
-    landed.refused += second.refused
+    landed.merge(_land_part(conn, rows[middle:], job))
     return landed
 
 
 def _write(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
-    with conn.cursor().copy(shipped(f"transfer/copy_{job.what}")) as copy:
+    kind = KINDS[job.what]
+    with conn.cursor().copy(shipped(kind.copy)) as copy:
         for row in rows:
             # All but companyId, which the staging table does not have.
             copy.write_row((row.line, row.given, *row.cells[:-1]))
     company_id = job.acting.company_id
-    decision: Decision = DECIDE[job.what](Batch(conn, company_id, rows, job.on_conflict))
+    decision = kind.decide(Batch(conn, company_id, rows, job.on_conflict))
     out = [*(one.line for one in decision.refused), *decision.skipped]
     unchanged = set(decision.unchanged).difference(out)
-    done = conn.execute(shipped(f"transfer/write_{job.what}"), (company_id, [*out, *unchanged])).fetchone()
+    done = conn.execute(shipped(kind.write), (company_id, [*out, *unchanged])).fetchone()
     assert done is not None, "it counts"
-    conn.execute(shipped(f"transfer/note_{job.what}"), (out,))
-    conn.execute(shipped(f"transfer/clear_{job.what}"))
+    conn.execute(shipped(kind.note), (out,))
+    conn.execute(shipped(kind.clear))
     return Landed(done[0], done[1], len(unchanged), len(decision.skipped), decision.refused)
 
 

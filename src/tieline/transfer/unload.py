@@ -13,6 +13,14 @@ from tieline.transfer.formats import Format
 
 # What is handed on at a time; the database sends a row at a time.
 CHUNK_BYTES_MIN = 65_536
+STATEMENTS: dict[tuple[What, Format], str] = {
+    ("mappings", "csv"): "transfer/export_mappings_csv",
+    ("mappings", "ndjson"): "transfer/export_mappings_ndjson",
+    ("elements", "csv"): "transfer/export_elements_csv",
+    ("elements", "ndjson"): "transfer/export_elements_ndjson",
+    ("systems", "csv"): "transfer/export_systems_csv",
+    ("systems", "ndjson"): "transfer/export_systems_ndjson",
+}
 
 
 def unload(conn: psycopg.Connection, what: What, form: Format, acting: Acting, stream: IO[bytes]) -> None:
@@ -26,7 +34,7 @@ def unload(conn: psycopg.Connection, what: What, form: Format, acting: Acting, s
         conn.execute("begin isolation level repeatable read, read only")
         act(conn, acting)
         # COPY takes no parameters: the company is quoted into it by the driver.
-        statement = psycopg.ClientCursor(conn).mogrify(shipped(f"transfer/export_{what}_{form}"), (acting.company_id,))
+        statement = psycopg.ClientCursor(conn).mogrify(shipped(STATEMENTS[what, form]), (acting.company_id,))
         _copy(conn, statement.encode(), stream)
         conn.execute("commit")
     except BaseException:

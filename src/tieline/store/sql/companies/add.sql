@@ -1,0 +1,1 @@
+insert into tieline.company (id, name) values ($1, $2)

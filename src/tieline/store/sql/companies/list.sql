@@ -1,0 +1,1 @@
+select id, name, "createdAt" from tieline.company order by id

@@ -1,0 +1,1 @@
+lock table tieline.company in share row exclusive mode

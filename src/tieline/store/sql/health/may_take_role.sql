@@ -1,0 +1,1 @@
+select exists (select from pg_roles where rolname = 'tieline_server' and pg_has_role(current_user, oid, 'member'))
