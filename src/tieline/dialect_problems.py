@@ -1,0 +1,241 @@
+"""The problems of the mapping face: PostgREST's codes and statuses, and PostgreSQL's as PostgREST answers them."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from tieline.problems import Problem
+
+_QUOTED_MAX = 2_000
+
+
+def _shown(text: str) -> str:
+    """A request's own words, at a length that an answer can carry."""
+    return text if len(text) <= _QUOTED_MAX else text[:_QUOTED_MAX] + "..."
+
+
+def _bad(code: str, message: str, details: str | None = None, hint: str | None = None, status: int = 400) -> Problem:
+    slugs = {403: "access-denied", 404: "resource-not-found", 405: "method-not-allowed", 406: "not-acceptable"}
+    return Problem(slugs.get(status, "bad-request"), status, code, message, details, hint)
+
+
+def unreadable(what: str, text: str, position: int, expecting: str) -> Problem:
+    unexpected = f'"{text[position]}"' if position < len(text) else "end of input"
+    return _bad(
+        "PGRST100",
+        f'"failed to parse {what} ({_shown(text)})" (line 1, column {position + 1})',
+        f"unexpected {unexpected} expecting {expecting}",
+    )
+
+
+def invalid_bytes(raw: bytes) -> Problem:
+    shown = " ".join(f"0x{byte:02x}" for byte in raw[:4])
+    return _bad("22021", f'invalid byte sequence for encoding "UTF8": {shown}')
+
+
+def method_not_for_functions(method: str) -> Problem:
+    return _bad("PGRST101", f"Cannot use the {_shown(method)} method on RPC", status=405)
+
+
+def method_unknown(method: str) -> Problem:
+    return _bad("PGRST117", f"Unsupported HTTP method: {_shown(method)}", status=405)
+
+
+def body_invalid(message: str) -> Problem:
+    return _bad("PGRST102", _shown(message))
+
+
+def _range(details: str) -> Problem:
+    return Problem("bad-request", 416, "PGRST103", "Requested range not satisfiable", details)
+
+
+def limit_negative() -> Problem:
+    return _range("Limit should be greater than or equal to zero.")
+
+
+def range_upside_down() -> Problem:
+    return _range("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
+
+
+def offset_too_high(offset: int, total: int) -> Problem:
+    problem = _range(f"An offset of {offset} was requested, but there are only {total} rows.")
+    problem.headers = [("content-range", f"*/{total}")]
+    return problem
+
+
+def put_filters_invalid() -> Problem:
+    return _bad("PGRST105", "Filters must include all and only primary key columns with 'eq' operators", status=405)
+
+
+def schema_unknown(name: str) -> Problem:
+    return _bad(
+        "PGRST106", f"Invalid schema: {_shown(name)}", hint="Only the following schemas are exposed: public", status=406
+    )
+
+
+def not_acceptable(wanted: Sequence[str]) -> Problem:
+    return _bad("PGRST107", f"None of these media types are available: {_shown(', '.join(wanted))}", status=406)
+
+
+def not_embedded(name: str) -> Problem:
+    return _bad(
+        "PGRST108",
+        f"'{_shown(name)}' is not an embedded resource in this request",
+        hint=f"Verify that '{_shown(name)}' is included in the 'select' query parameter.",
+    )
+
+
+def put_with_limit() -> Problem:
+    return _bad("PGRST114", "limit/offset querystring parameters are not allowed for PUT")
+
+
+def put_mismatch() -> Problem:
+    return _bad("PGRST115", "Payload values do not match URL in primary key column(s)")
+
+
+def not_single(rows: str) -> Problem:
+    return _bad(
+        "PGRST116", "Cannot coerce the result to a single JSON object", f"The result contains {rows} rows", status=406
+    )
+
+
+def related_order(origin: str, target: str) -> Problem:
+    return _bad(
+        "PGRST118",
+        f"A related order on '{target}' is not possible",
+        f"'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship",
+    )
+
+
+def preferences_unknown(preferences: Sequence[str]) -> Problem:
+    return _bad(
+        "PGRST122",
+        "Invalid preferences given with handling=strict",
+        f"Invalid preferences: {_shown(', '.join(preferences))}",
+    )
+
+
+def too_many_affected(rows: str) -> Problem:
+    return _bad(
+        "PGRST124",
+        "Query result exceeds max-affected preference constraint",
+        f"The query affects {rows} rows",
+    )
+
+
+def path_invalid() -> Problem:
+    return _bad("PGRST125", "Invalid path specified in request URL", status=404)
+
+
+def spread_aggregate() -> Problem:
+    return _bad(
+        "PGRST127",
+        "Feature not implemented",
+        "Aggregates are not implemented for one-to-many or many-to-many spreads.",
+    )
+
+
+def no_relationship(origin: str, target: str, hint: str | None) -> Problem:
+    using = "" if hint is None else f" using the hint '{_shown(hint)}'"
+    return _bad(
+        "PGRST200",
+        f"Could not find a relationship between '{origin}' and '{_shown(target)}' in the schema cache",
+        f"Searched for a foreign key relationship between '{origin}' and '{_shown(target)}'{using} in the schema"
+        " 'public', but no matches were found.",
+    )
+
+
+def function_unknown(name: str, arguments: Sequence[str], searched: str) -> Problem:
+    shown = _shown(name)
+    called = f"public.{shown}({', '.join(arguments)})" if arguments else f"public.{shown}"
+    suffix = "" if arguments or searched.startswith("with a single unnamed text") else " without parameters"
+    return _bad(
+        "PGRST202",
+        f"Could not find the function {called}{suffix} in the schema cache",
+        f"Searched for the function public.{shown} {searched}, but no matches were found in the schema cache.",
+        status=404,
+    )
+
+
+def column_not_in_cache(resource: str, name: str) -> Problem:
+    return _bad("PGRST204", f"Could not find the '{_shown(name)}' column of '{resource}' in the schema cache")
+
+
+def resource_unknown(name: str, known: Sequence[str]) -> Problem:
+    close = get_close_matches(name[:100], known, 1, 0.75)
+    hint = f"Perhaps you meant the table 'public.{close[0]}'" if close else None
+    return _bad("PGRST205", f"Could not find the table 'public.{_shown(name)}' in the schema cache", None, hint, 404)
+
+
+def column_unknown(alias: str, name: str, known: Sequence[str] = ()) -> Problem:
+    close = get_close_matches(name[:100], known, 1, 0.7)
+    hint = f'Perhaps you meant to reference the column "{alias}.{close[0]}".' if close else None
+    return _bad("42703", f"column {alias}.{_shown(name)} does not exist", None, hint)
+
+
+def conflict_column_unknown(name: str) -> Problem:
+    return _bad("42703", f'column "{_shown(name)}" does not exist')
+
+
+def no_such_key() -> Problem:
+    return _bad("42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification")
+
+
+def type_unknown(name: str) -> Problem:
+    return _bad("42704", f'type "{_shown(name)}" does not exist')
+
+
+def embedded_twice(name: str) -> Problem:
+    return _bad("42712", f'table name "{_shown(name)}" specified more than once')
+
+
+def company_mismatch(resource: str) -> Problem:
+    return _bad("42501", f'new row violates row-level security policy for table "{resource}"', status=403)
+
+
+def read_only(resource: str) -> Problem:
+    return _bad("42501", f"permission denied for table {resource}", status=403)
+
+
+def scope_missing(scope: str) -> Problem:
+    return _bad(
+        "42501", f"The key may not write: it lacks the scope {scope}", hint="Use a key with that scope.", status=403
+    )
+
+
+def where_missing(command: str) -> Problem:
+    return _bad(
+        "21000",
+        f"{command} requires a WHERE clause",
+        hint="Add a filter, or bound the change with 'Prefer: handling=strict, max-affected=N'.",
+    )
+
+
+# Classes of SQLSTATE that no request of a client's causes by itself. The others answer 400.
+_STATUS_BY_CLASS = {
+    "08": 503, "09": 500, "0L": 403, "0P": 403, "25": 500, "28": 403, "2D": 500, "38": 500, "39": 500, "3B": 500,
+    "40": 503, "53": 503, "55": 503, "57": 503, "58": 500, "F0": 500, "HV": 500, "P0": 500, "XX": 500,
+}  # fmt: skip
+_STATUS_BY_CODE = {
+    "21000": 400, "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500,
+    "57014": 504, "P0001": 400, "0A000": 400,
+}  # fmt: skip
+_RETRY_AFTER_SECONDS = "1"
+_OWN_WORDS_STATUS = 500
+
+
+def from_database(sqlstate: str, message: str, details: str | None = None, hint: str | None = None) -> Problem:
+    """What PostgreSQL refused, as PostgREST answers it; what is the server's own fault keeps its words to itself."""
+    status = _STATUS_BY_CODE.get(sqlstate) or _STATUS_BY_CLASS.get(sqlstate[:2], 400)
+    if status >= _OWN_WORDS_STATUS:
+        unavailable = status > _OWN_WORDS_STATUS
+        return Problem(
+            "unavailable" if unavailable else "internal-error",
+            status,
+            sqlstate,
+            "The database could not serve the request in time" if unavailable else "The server failed",
+            headers=[("retry-after", _RETRY_AFTER_SECONDS)] if unavailable else (),
+        )
+    problem = _bad(sqlstate, message, details or None, hint or None, status)
+    if status == 409:
+        problem.slug = "conflict"
+    return problem

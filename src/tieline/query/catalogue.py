@@ -1,0 +1,240 @@
+"""What the mapping face exposes: resources, their columns and keys, how they hang together, and the casts it takes.
+
+Every word of SQL that a request can lead to stands here; what a client writes only chooses among them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import LiteralString
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A column on the wire and in the table, which have the same name. `default` is what missing=default puts in."""
+
+    name: LiteralString
+    type: LiteralString
+    default: LiteralString | None = None
+    is_nullable: bool = True
+
+    @property
+    def sql(self) -> LiteralString:
+        """The name, quoted.
+
+        >>> Column("entityId", "text").sql
+        '"entityId"'
+        """
+        return f'"{self.name}"'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Key:
+    """A unique key; its `columns` leave out the company, which is part of each. No on_conflict fits a partial one."""
+
+    constraint: LiteralString
+    columns: tuple[Column, ...]
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """A table on the wire. `company` is the column that says whose a row is; the first key is the identity.
+
+    Without a company: a function's result, whose statement sees to that itself.
+    """
+
+    name: LiteralString
+    columns: Mapping[str, Column]
+    company: Column | None
+    keys: tuple[Key, ...]
+    is_writable: bool
+
+    @property
+    def table(self) -> LiteralString:
+        """The table, qualified and quoted."""
+        return f'tieline."{self.name}"'
+
+    @property
+    def identity(self) -> tuple[Column, ...]:
+        """The columns that name a row within its company."""
+        return self.keys[0].columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relationship:
+    """From one resource to another along a foreign key; `column` is this side's, `foreign_column` the other's."""
+
+    name: str
+    resource: Resource
+    column: Column
+    foreign_column: Column
+    constraint: str
+    is_to_one: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Argument:
+    """An argument of a function, as JSON gives it."""
+
+    name: LiteralString
+    type: LiteralString
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A function under /rpc/.
+
+    `rows` is a select whose columns are `columns`, `ctes` the common table expressions that it needs, which may write.
+    Both take the company as $1 and the JSON object of the arguments as $2. A GET's arguments are all strings in it:
+    json_to_record reads them, array literals too. Of a single one the answer is the row, else an array of rows.
+    """
+
+    name: LiteralString
+    arguments: tuple[Argument, ...]
+    columns: Mapping[str, Column]
+    rows: LiteralString
+    ctes: LiteralString = ""
+    is_read_only: bool = True
+    is_single: bool = False
+    description: str = ""
+
+    @property
+    def result(self) -> Resource:
+        """What it gives, as a resource: so that it can be selected from, filtered and ordered."""
+        return RESULTS.setdefault(self.name, Resource(self.name, self.columns, None, (), is_writable=False))
+
+
+def _columns(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+_COMPANY = _columns(
+    Column("id", "text", is_nullable=False),
+    Column("name", "text", is_nullable=False),
+    Column("createdAt", "timestamptz", "now()", is_nullable=False),
+)
+_SYSTEM = _columns(
+    Column("companyId", "text", "$1::text", is_nullable=False),
+    Column("integration", "text", is_nullable=False),
+    Column("name", "text", is_nullable=False),
+    Column("systemUrl", "text"),
+    Column("isDefault", "boolean", "false", is_nullable=False),
+    Column("active", "boolean", "true", is_nullable=False),
+    Column("linkTemplate", "text"),
+    Column("metadata", "jsonb"),
+    Column("createdAt", "timestamptz", "now()", is_nullable=False),
+    Column("updatedAt", "timestamptz", "now()", is_nullable=False),
+)
+_MAPPING = _columns(
+    Column("id", "text", "tieline.make_id()", is_nullable=False),
+    Column("entityType", "text", is_nullable=False),
+    Column("entityId", "text", is_nullable=False),
+    Column("integration", "text", is_nullable=False),
+    Column("externalId", "text"),
+    Column("allowDuplicateExternalId", "boolean", "false", is_nullable=False),
+    Column("metadata", "jsonb"),
+    Column("lastSyncedAt", "timestamptz"),
+    Column("remoteUpdatedAt", "timestamptz"),
+    Column("createdAt", "timestamptz", "now()", is_nullable=False),
+    Column("updatedAt", "timestamptz", "now()", is_nullable=False),
+    Column("createdBy", "text"),
+    Column("companyId", "text", "$1::text", is_nullable=False),
+    Column("updatedBy", "text"),
+    Column("link", "text"),
+)
+_CHANGE = _columns(
+    Column("companyId", "text", is_nullable=False),
+    Column("position", "bigint", is_nullable=False),
+    Column("mappingId", "text", is_nullable=False),
+    Column("operation", "text", is_nullable=False),
+    Column("before", "jsonb"),
+    Column("after", "jsonb"),
+    Column("actor", "text"),
+    Column("requestId", "text"),
+    Column("at", "timestamptz", is_nullable=False),
+)
+
+COMPANY = Resource("company", _COMPANY, _COMPANY["id"], (Key("company_pkey", (_COMPANY["id"],)),), is_writable=False)
+EXTERNAL_SYSTEM = Resource(
+    "externalSystem",
+    _SYSTEM,
+    _SYSTEM["companyId"],
+    (
+        Key("externalSystem_pkey", (_SYSTEM["integration"],)),
+        Key("externalSystem_companyId_systemUrl_key", (_SYSTEM["systemUrl"],)),
+        Key("externalSystem_companyId_isDefault_key", (_SYSTEM["isDefault"],), is_partial=True),
+    ),
+    is_writable=True,
+)
+MAPPING = Resource(
+    "externalIntegrationMapping",
+    _MAPPING,
+    _MAPPING["companyId"],
+    (
+        Key("externalIntegrationMapping_pkey", (_MAPPING["id"],)),
+        Key(
+            "externalIntegrationMapping_entity_key",
+            (_MAPPING["entityType"], _MAPPING["entityId"], _MAPPING["integration"]),
+        ),
+        Key(
+            "externalIntegrationMapping_externalId_key",
+            (_MAPPING["integration"], _MAPPING["entityType"], _MAPPING["externalId"]),
+            is_partial=True,
+        ),
+    ),
+    is_writable=True,
+)
+CHANGE = Resource(
+    "mappingChange",
+    _CHANGE,
+    _CHANGE["companyId"],
+    (Key("mappingChange_pkey", (_CHANGE["position"],)),),
+    is_writable=False,
+)
+
+RESOURCES: Mapping[str, Resource] = {r.name: r for r in (COMPANY, EXTERNAL_SYSTEM, MAPPING, CHANGE)}
+
+
+def _to_company(resource: Resource, constraint: str) -> tuple[Relationship, Relationship]:
+    """The foreign key to company, from both of its ends."""
+    here, there = resource.columns["companyId"], _COMPANY["id"]
+    return (
+        Relationship(COMPANY.name, COMPANY, here, there, constraint, is_to_one=True),
+        Relationship(resource.name, resource, there, here, constraint, is_to_one=False),
+    )
+
+
+_mapping_up, _mapping_down = _to_company(MAPPING, "externalIntegrationMapping_companyId_fkey")
+_system_up, _system_down = _to_company(EXTERNAL_SYSTEM, "externalSystem_companyId_fkey")
+# A function's result has none.
+RELATIONSHIPS: Mapping[str, tuple[Relationship, ...]] = {
+    MAPPING.name: (_mapping_up,),
+    EXTERNAL_SYSTEM.name: (_system_up,),
+    COMPANY.name: (_mapping_down, _system_down),
+    CHANGE.name: (),
+}
+
+# Functions register here: name, arguments, result columns and statement are all that /rpc/ needs.
+FUNCTIONS: dict[str, Function] = {}
+RESULTS: dict[str, Resource] = {}
+
+# Names that may stand in a statement as the name of a result; any other key of an answer is bound.
+WORDS: dict[str, LiteralString] = {}
+for _resource in RESOURCES.values():
+    WORDS[_resource.name] = _resource.name
+    WORDS.update({_column.name: _column.name for _column in _resource.columns.values()})
+
+_AGGREGATE_WORDS: tuple[LiteralString, ...] = ("sum", "avg", "count", "max", "min")
+AGGREGATES: Mapping[str, LiteralString] = {word: word for word in _AGGREGATE_WORDS}
+
+_CAST_WORDS: tuple[LiteralString, ...] = (
+    "text", "varchar", "character varying", "char", "character", "bpchar", "name", "bool", "boolean", "int", "integer",
+    "int2", "int4", "int8", "smallint", "bigint", "numeric", "decimal", "real", "float", "float4", "float8",
+    "double precision", "date", "time", "timetz", "timestamp", "timestamptz", "time without time zone",
+    "time with time zone", "timestamp without time zone", "timestamp with time zone", "interval", "json", "jsonb",
+    "uuid", "bytea", "money", "inet", "cidr", "macaddr", "bit", "bit varying", "varbit", "tsvector", "tsquery", "oid",
+    "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "point", "box", "xml", "jsonpath",
+    "regclass", "regtype", "xid", "pg_lsn",
+)  # fmt: skip
+CASTS: Mapping[str, LiteralString] = {word: word for word in _CAST_WORDS}
