@@ -1,0 +1,162 @@
+"""Writes → SQL: one statement that writes, decides whether it may stay, and gives the answer."""
+
+# ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from tieline.query.catalogue import Column, Resource
+from tieline.query.compile_filter import Scope, condition, where
+from tieline.query.compile_read import body as answer_body
+from tieline.query.compile_read import is_named, select
+from tieline.query.model import Body, Conflict, Delete, Guards, Insert, Node, Rendering, Update, Write
+from tieline.query.placeholders import Placeholders
+
+# What tieline.refuse raises, so that nothing of the statement stays; the mapping face knows them again.
+REFUSED_NOT_SINGLE = "TL116"
+REFUSED_TOO_MANY = "TL124"
+REFUSED_PUT_MISMATCH = "TL115"
+
+
+def rows_of(given: Body, placeholders: Placeholders, *, is_numbered: bool = False) -> LiteralString:
+    """A from item: the rows of the body as b, perhaps with their number as n."""
+    if given.is_object and not given.columns:
+        return "(values (1)) b"
+    kind: LiteralString = "jsonb" if given.has_defaults else "json"
+    parameter: LiteralString = f"{placeholders.of(given.slot)}::{kind}"
+    if not given.columns:
+        # '[{}, {}]' is two rows without columns.
+        return f"json_array_elements({parameter}) b"
+    source = parameter
+    if given.has_defaults:
+        defaults: list[LiteralString] = [f"'{c.name}', {c.default}" for c in given.columns if c.default is not None]
+        built: LiteralString = f"jsonb_build_object({', '.join(defaults)})"
+        source = (
+            f"(select {built} || {parameter})"
+            if given.is_object
+            else f"(select jsonb_agg({built} || d.element) from jsonb_array_elements({parameter}) d(element))"
+        )
+    types = ", ".join([f"{c.sql} {c.type}" for c in given.columns])
+    function: LiteralString = f"{kind}_to_record{'' if given.is_object else 'set'}"
+    if not is_numbered:
+        return f"{function}({source}) b({types})"
+    names = ", ".join([c.sql for c in given.columns])
+    return f"rows from ({function}({source}) as ({types})) with ordinality b({names}, n)"
+
+
+def _refuse_company(resource: Resource) -> LiteralString:
+    return f"tieline.refuse('42501', 'new row violates row-level security policy for table \"{resource.name}\"')"
+
+
+def company_of(resource: Resource) -> Column:
+    """The column that says whose a row is."""
+    assert resource.company is not None, "only a function's result has none, and that is not written"
+    return resource.company
+
+
+def _own(resource: Resource) -> LiteralString:
+    return f"r.{company_of(resource).sql} = $1"
+
+
+def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
+    resource = insert.node.resource
+    company = company_of(resource)
+    others = [c for c in insert.body.columns if c is not company]
+    columns: list[LiteralString] = [company.sql]
+    values: list[LiteralString] = ["$1::text"]
+    for column in others:
+        columns.append(column.sql)
+        values.append(f"b.{column.sql}")
+    text: LiteralString = f"insert into {resource.table} as r ({', '.join(columns)}) select {', '.join(values)}"
+    text += f" from {rows_of(insert.body, placeholders)}"
+    conditions: list[LiteralString] = []
+    if company in insert.body.columns:
+        conditions.append(f"case when b.{company.sql} = $1 then true else {_refuse_company(resource)} end")
+    for asked in insert.put:
+        conditions.append(condition(asked, Scope("b"), placeholders))  # noqa: PERF401 - the type would be lost
+    if conditions:
+        text += f" where {' and '.join(conditions)}"
+    if insert.conflict is not None:
+        text += _on_conflict(insert.conflict, resource, insert.body.columns)
+    return text + f" returning {_returned(resource)}, r.xmax = 0 as is_new"
+
+
+def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Column]) -> LiteralString:
+    target = ", ".join([company_of(resource).sql, *(c.sql for c in conflict.key.columns)])
+    if not conflict.is_merged or not columns:
+        return f" on conflict ({target}) do nothing"
+    changes: list[LiteralString] = [f"{c.sql} = excluded.{c.sql}" for c in columns]
+    return f" on conflict ({target}) do update set {', '.join(changes)}"
+
+
+def _returned(resource: Resource) -> LiteralString:
+    return ", ".join([f"r.{c.sql}" for c in resource.columns.values()])
+
+
+def _update(update: Update, placeholders: Placeholders) -> LiteralString:
+    resource = update.node.resource
+    own = _own(resource)
+    if not update.body.columns:
+        # Nothing to set: nothing is changed, and nothing is answered.
+        return f"select {_returned(resource)} from {resource.table} r where {own} and false"
+    changes: list[LiteralString] = []
+    for column in update.body.columns:
+        value: LiteralString = f"b.{column.sql}"
+        if column is resource.company:
+            value = f"case when {value} = $1 then $1 else {_refuse_company(resource)}::text end"
+        changes.append(f"{column.sql} = {value}")
+    text: LiteralString = f"update {resource.table} r set {', '.join(changes)}"
+    # Of several rows in the body the first counts.
+    text += f" from (select * from {rows_of(update.body, placeholders)} limit 1) b"
+    return text + where([own], update.where, Scope("r"), placeholders) + f" returning {_returned(resource)}"
+
+
+def _delete(delete: Delete, placeholders: Placeholders) -> LiteralString:
+    resource = delete.node.resource
+    text: LiteralString = f"delete from {resource.table} r"
+    text += where([_own(resource)], delete.where, Scope("r"), placeholders)
+    return text + f" returning {_returned(resource)}"
+
+
+def _guard(guards: Guards, placeholders: Placeholders) -> LiteralString:
+    """Refuses what must not stay; null if it may."""
+    cases: list[LiteralString] = []
+    if guards.is_put:
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_PUT_MISMATCH}', 'put', count(*)::text)")
+    if guards.is_single:
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_NOT_SINGLE}', 'single', count(*)::text)")
+    if guards.affected_max is not None:
+        bound = placeholders.of(guards.affected_max)
+        cases.append(
+            f"when count(*) > {bound}::bigint then tieline.refuse('{REFUSED_TOO_MANY}', 'affected', count(*)::text)"
+        )
+    return f"case {' '.join(cases)} end" if cases else "null"
+
+
+def _answer(node: Node, rendering: Rendering, guard: LiteralString, placeholders: Placeholders) -> LiteralString:
+    """From the rows that were written: their number, their body, and the guard."""
+    if rendering.form is None:
+        return f"select count(*), null, {guard} from written"
+    rows = select(node, "r", placeholders, source="written", is_named=is_named(node, rendering))
+    return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
+
+
+def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
+    """Columns of its one row: how many rows were written, the body, the guard.
+
+    For an insert also how many of them are new, and the identity of the one row if it is one.
+    """
+    guard = _guard(write.guards, placeholders)
+    answer = _answer(write.node, write.rendering, guard, placeholders)
+    match write:
+        case Insert():
+            identity = write.node.resource.identity[0].sql
+            return (
+                f"with written as ({_insert(write, placeholders)}) select a.*,"
+                " (select count(*) from written where is_new),"
+                f" (select min({identity}) from written having count(*) = 1) from ({answer}) a"
+            )
+        case Update():
+            return f"with written as ({_update(write, placeholders)}) {answer}"
+        case Delete():
+            return f"with written as ({_delete(write, placeholders)}) {answer}"

@@ -1,0 +1,85 @@
+"""Function calls → model: which function, with which arguments, and what of its result."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from tieline import dialect_problems as problems
+from tieline.query import body as bodies
+from tieline.query import media, ranges
+from tieline.query.catalogue import FUNCTIONS, Function
+from tieline.query.media import BodyKind
+from tieline.query.model import Call
+from tieline.query.parse import Limits, parse
+from tieline.query.plan import Asked, Plan, check_preferences, rendering
+from tieline.query.resolve import Resolver, Values, gather
+
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+
+
+def _body(asked: Asked, columns: tuple[str, ...] | None) -> tuple[bytes, tuple[str, ...]]:
+    """The arguments of a POST as a JSON object, and their names."""
+    kind = media.body_kind(asked.content_type)
+    if kind is BodyKind.TEXT:
+        return b"{}", ()
+    body = asked.body if asked.body or kind is not BodyKind.JSON else b"{}"
+    payload = bodies.payload(body, kind, columns)
+    if payload.is_object or kind is not BodyKind.JSON:
+        return payload.json, payload.columns
+    raise problems.body_invalid("The arguments of a function have to be a JSON object")
+
+
+def _searched(asked: Asked, names: Sequence[str]) -> str:
+    """How PostgREST says what it looked for."""
+    if asked.method == "POST" and media.body_kind(asked.content_type) is BodyKind.TEXT:
+        return "with a single unnamed text parameter"
+    plural = "s" if len(names) > 1 else ""
+    found = f"with parameter{plural} {', '.join(names)}" if names else "without parameters"
+    is_json = asked.method == "POST" and media.body_kind(asked.content_type) is BodyKind.JSON
+    return f"{found} or with a single unnamed json/jsonb parameter" if is_json else found
+
+
+def _function(asked: Asked, names: Sequence[str]) -> Function:
+    """The function of this name, if it takes these arguments."""
+    function = FUNCTIONS.get(asked.resource)
+    given = set(names)
+    if function is not None:
+        known = {a.name for a in function.arguments}
+        if {a.name for a in function.arguments if a.is_required} <= given <= known:
+            return function
+    raise problems.function_unknown(asked.resource, sorted(given), _searched(asked, sorted(given)))
+
+
+def plan_call(asked: Asked, company: str, limits: Limits) -> Plan:
+    """The statement that answers a function call.
+
+    >>> from tieline.query.prefer import Preferences
+    >>> plan_call(Asked("GET", "nope", "a=1", Preferences()), "c1", Limits(9, 1000))
+    Traceback (most recent call last):
+    tieline.problems.Problem: Could not find the function public.nope(a) in the schema cache
+    """
+    if asked.method not in METHODS:
+        raise problems.method_not_for_functions(asked.method)
+    is_get = asked.method != "POST"
+    query = parse(asked.query, limits, is_call=is_get)
+    spans = ranges.spans(query.limits, query.offsets)
+    span = ranges.top_span(spans.get("limit"), ranges.header_span(asked.range), asked.method)
+    if is_get:
+        arguments = dict(query.arguments)
+        json, names = msgspec.json.encode(arguments), tuple(arguments)
+    else:
+        json, names = _body(asked, query.columns)
+    function = _function(asked, names)
+    result = function.result
+    page = {name: ranges.restricted(s, limits.page_rows_max) for name, s in {**spans, "limit": span}.items()}
+    root = gather(result, query, page, is_read=True)
+    form = media.form(asked.accept)
+    check_preferences(asked.wishes)
+    resolver = Resolver(Values(company))
+    slot = resolver.values.add(json)
+    node = resolver.node(root)
+    rendered = rendering(form if asked.method != "HEAD" else None, node, resolver)
+    rendered = replace(rendered, is_single=function.is_single)
+    model = Call(function, node, slot, rendered, asked.wishes.count is not None)
+    return Plan(model, tuple(resolver.values.held), form, span.first)

@@ -1,0 +1,277 @@
+"""The mapping face: PostgREST's dialect over the resources of the catalogue, in one round trip a request."""
+
+import time
+from urllib.parse import quote
+
+import msgspec
+
+from tieline import dialect_problems as problems
+from tieline.problems import Problem
+from tieline.query import compile as compiling
+from tieline.query import plan as planning
+from tieline.query import prefer, ranges
+from tieline.query.compile_conflict import key_of
+from tieline.query.compile_write import REFUSED_NOT_SINGLE, REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
+from tieline.query.model import Call, Insert, Read, Sql, Update
+from tieline.query.parse import Limits
+from tieline.query.plan import Asked, Plan
+from tieline.query.plan_call import plan_call
+from tieline.query.prefer import Preferences
+from tieline.store import constraints
+from tieline.store.connections import DatabaseError, Lane, Row, Session
+from tieline.web.auth import Caller, require_scope
+from tieline.web.request import Request
+from tieline.web.respond import Answer
+from tieline.web.service import Service
+
+ALLOW = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
+SCHEMA = "public"
+WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+BODIES = frozenset({"POST", "PATCH", "PUT"})
+
+Headers = list[tuple[str, str]]
+
+VARY = ("vary", "Accept, Prefer, Range")
+
+
+async def answer(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
+    """Any method on a resource.
+
+    Raises:
+        Problem: whatever is wrong with the request, or with the rows it would leave behind.
+    """
+    started = time.perf_counter()
+    method = request.method
+    if method not in planning.METHODS and method != "OPTIONS":
+        raise problems.method_unknown(method)
+    require_scope(caller, "api.write" if method in WRITES else "api.read")
+    limits = Limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    asked = await _asked(request, resource, service.settings.body_bytes_max)
+    plan = planning.plan(asked, caller.company_id, limits)
+    if method == "OPTIONS":
+        return Answer(200, [("allow", ALLOW)])
+    statement = compiling.compile(plan.model, plan.values)
+    parsed = time.perf_counter()
+    request.timings["parse"] = parsed - started
+    session = caller.session(request, asked.wishes.time_zone)
+    if isinstance(plan.model, Read):
+        made = await _read(service, session, asked, plan, statement)
+    else:
+        made = await _write(service, session, asked, plan, statement)
+    request.timings["database"] = time.perf_counter() - parsed
+    return made
+
+
+async def call(service: Service, request: Request, caller: Caller, function: str) -> Answer:
+    """A function under /rpc/, by GET with its arguments in the query or by POST with them in the body.
+
+    Raises:
+        Problem: whatever is wrong with the call.
+    """
+    started = time.perf_counter()
+    require_scope(caller, "api.read")
+    limits = Limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    asked = await _asked(request, function, service.settings.body_bytes_max)
+    plan = plan_call(asked, caller.company_id, limits)
+    model = plan.model
+    assert isinstance(model, Call), "a call is planned as one"
+    is_read_only = model.function.is_read_only
+    if request.method == "OPTIONS":
+        return Answer(200, [("allow", "OPTIONS,GET,HEAD,POST" if is_read_only else "OPTIONS,POST")])
+    if not is_read_only:
+        require_scope(caller, "api.write")
+        if request.method != "POST":
+            raise problems.method_not_for_functions(request.method)
+    statement = compiling.compile(model, plan.values)
+    parsed = time.perf_counter()
+    request.timings["parse"] = parsed - started
+    session = caller.session(request, asked.wishes.time_zone)
+    try:
+        rollback = asked.wishes.transaction == "rollback"
+        rows = await _run(service, session, statement, rollback=rollback)
+    except DatabaseError as error:
+        raise problems.from_database(error.sqlstate, error.message, error.detail, error.hint) from error
+    request.timings["database"] = time.perf_counter() - parsed
+    page, total, body = rows[0]
+    return _page(asked, plan, _number(page), None if total is None else _number(total), body)
+
+
+async def _asked(request: Request, resource: str, body_bytes_max: int) -> Asked:
+    accept = content_type = span = profile = None
+    wishes: list[str] = []
+    method = request.method
+    profile_name = b"accept-profile" if method in {"GET", "HEAD"} else b"content-profile"
+    for name, value in request.headers:
+        if name == b"accept":
+            accept = accept or value.decode("latin-1")
+        elif name == b"prefer":
+            wishes.append(value.decode("latin-1"))
+        elif name == b"content-type" and content_type is None:
+            content_type = value.decode("latin-1")
+        elif name == b"range" and span is None:
+            span = value.decode("latin-1")
+        elif name == profile_name:
+            profile = value.decode("latin-1")
+    if profile is not None and profile != SCHEMA:
+        raise problems.schema_unknown(profile)
+    try:
+        query = request.query.decode()
+    except UnicodeDecodeError as error:
+        raise problems.invalid_bytes(request.query[error.start : error.end]) from None
+    body = await request.body(body_bytes_max) if method in BODIES else b""
+    return Asked(method, resource, query, prefer.parse(wishes), accept, content_type, span, body)
+
+
+def _number(value: bytes | None) -> int:
+    return int(value or b"0")
+
+
+def _headers(asked: Asked, wishes: Preferences) -> Headers:
+    applied = prefer.applied(wishes, asked.method)
+    return [] if applied is None else [("preference-applied", applied)]
+
+
+async def _run(
+    service: Service, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
+) -> list[Row]:
+    try:
+        return await service.connections.run(statement, session, lane=lane, rollback=rollback)
+    except DatabaseError as error:
+        problem = constraints.as_problem(error)
+        if problem is not None:
+            raise problem from error
+        raise
+
+
+async def _read(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
+    read = plan.model
+    assert isinstance(read, Read), "only a read is answered here"
+    try:
+        rows = await _run(service, session, statement, lane=Lane.POINT if read.is_lookup else Lane.SINGLE)
+        page, total, body = rows[0]
+        found = _number(page)
+        counted = await _total(service, session, asked, plan, total)
+    except DatabaseError as error:
+        raise problems.from_database(error.sqlstate, error.message, error.detail, error.hint) from error
+    return _page(asked, plan, found, counted, body)
+
+
+def _page(asked: Asked, plan: Plan, found: int, counted: int | None, body: bytes | None) -> Answer:
+    """The answer with the rows that were asked for, of so many."""
+    if plan.form.is_singular and found != 1:
+        raise problems.not_single(str(found))
+    status = ranges.status(plan.first_row, found, counted)
+    headers: Headers = [
+        ("content-type", plan.form.content_type),
+        ("content-range", ranges.content_range(plan.first_row, found, counted)),
+        VARY,
+        *_headers(asked, asked.wishes),
+    ]
+    return Answer(status, headers, body or b"")
+
+
+async def _total(service: Service, session: Session, asked: Asked, plan: Plan, counted: bytes | None) -> int | None:
+    """How many rows there are in all. What is planned for is asked of PostgreSQL separately, and only if it matters."""
+    wanted = asked.wishes.count
+    if wanted is None:
+        return None
+    if wanted == "exact":
+        return _number(counted)
+    if wanted == "estimated" and _number(counted) <= service.settings.page_rows_max:
+        return _number(counted)
+    assert isinstance(plan.model, Read), "only reads are counted"
+    explained = await _run(service, session, compiling.compiled_plan(plan.model).bind(plan.values))
+    planned = int(msgspec.json.decode(explained[0][0] or b"[]")[0]["Plan"]["Plan Rows"])
+    return max(planned, _number(counted))
+
+
+async def _write(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
+    rollback = asked.wishes.transaction == "rollback"
+    try:
+        rows = await _run(service, session, statement, rollback=rollback)
+    except DatabaseError as error:
+        raise await _write_problem(service, session, plan, error) from error
+    row = rows[0]
+    written = _number(row[0])
+    body = row[1] or b""
+    headers = _headers(asked, asked.wishes)
+    if asked.method == "POST":
+        if asked.wishes.returned == "headers-only" and row[4] is not None:
+            headers.append(("location", _location(asked.resource, plan, row[4])))
+        headers.append(("content-range", ranges.content_range(1, 0, _counted(asked, written))))
+        status = 200 if asked.wishes.resolution == "merge-duplicates" and _number(row[3]) == 0 else 201
+        return _with_body(status, headers, plan, asked, body)
+    if asked.method == "PUT":
+        status = 201 if _number(row[3]) > 0 else 200
+        return _with_body(status if asked.wishes.returned == "representation" else 204, headers, plan, asked, body)
+    shown = written if asked.method == "PATCH" else 0
+    headers.append(("content-range", ranges.content_range(0, shown, _counted(asked, written))))
+    return _with_body(200 if asked.wishes.returned == "representation" else 204, headers, plan, asked, body)
+
+
+def _counted(asked: Asked, written: int) -> int | None:
+    return None if asked.wishes.count is None else written
+
+
+def _with_body(status: int, headers: Headers, plan: Plan, asked: Asked, body: bytes) -> Answer:
+    if asked.wishes.returned != "representation":
+        return Answer(status, headers)
+    return Answer(status, [*headers, ("content-type", plan.form.content_type), VARY], body)
+
+
+def _location(resource: str, plan: Plan, identity: bytes) -> str:
+    assert isinstance(plan.model, Insert), "only an insert has a location"
+    column = plan.model.node.resource.identity[0].name
+    return f"/{resource}?{column}=eq.{quote(identity.decode(), safe='')}"
+
+
+async def _write_problem(service: Service, session: Session, plan: Plan, error: DatabaseError) -> Problem:
+    """What a refused write is told; about a taken key PostgreSQL is asked again, as it keeps to itself who holds it."""
+    detail = error.detail or ""
+    if error.sqlstate == REFUSED_NOT_SINGLE:
+        return problems.not_single(detail)
+    if error.sqlstate == REFUSED_TOO_MANY:
+        return problems.too_many_affected(detail)
+    if error.sqlstate == REFUSED_PUT_MISMATCH:
+        return problems.put_mismatch()
+    problem = problems.from_database(error.sqlstate, error.message, error.detail, error.hint)
+    if error.sqlstate == "23505":
+        await _name_holder(service, session, plan, error, problem)
+    elif error.sqlstate == "21000":
+        await _name_doubles(service, session, plan, problem)
+    return problem
+
+
+async def _explained(service: Service, session: Session, statement: Sql) -> Row | None:
+    """An explanation's row. The error stands without it, if the explanation fails."""
+    try:
+        rows = await service.connections.run(statement, session, lane=Lane.SINGLE)
+    except (DatabaseError, Problem):
+        return None
+    return rows[0] if rows else None
+
+
+async def _name_holder(service: Service, session: Session, plan: Plan, error: DatabaseError, problem: Problem) -> None:
+    model = plan.model
+    if not isinstance(model, Insert | Update):
+        return
+    key = key_of(model.node.resource, error.constraint)
+    explanation = None if key is None else compiling.compiled_holder(model, key)
+    if key is None or explanation is None:
+        return
+    row = await _explained(service, session, explanation.bind(plan.values))
+    if row is None:
+        return
+    names = ", ".join(column.name for column in key.columns)
+    values, holder = ((value or b"").decode() for value in row)
+    problem.details = f"Key ({names})=({values}) already exists."
+    if row[1] is not None:
+        problem.hint = f"It is held by the row whose {model.node.resource.identity[0].name} is {holder}"
+
+
+async def _name_doubles(service: Service, session: Session, plan: Plan, problem: Problem) -> None:
+    explanation = compiling.compiled_doubles(plan.model) if isinstance(plan.model, Insert) else None
+    row = None if explanation is None else await _explained(service, session, explanation.bind(plan.values))
+    if row is not None:
+        first, second = ((value or b"").decode() for value in row)
+        problem.details = f"Rows {first} and {second} of the body have the same key."
