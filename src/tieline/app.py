@@ -15,6 +15,9 @@ from types import FrameType
 
 import structlog
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from tieline import logs, problems, routes, settings
@@ -23,8 +26,11 @@ from tieline.settings import Settings
 from tieline.store import embedded
 from tieline.store.callers import Callers
 from tieline.store.connections import Connections
-from tieline.web import respond
+from tieline.store.tokens import SigningKeys
+from tieline.web import accept, respond
 from tieline.web.auth import authenticate
+from tieline.web.protocol import bounded_protocol
+from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
 from tieline.web.respond import Answer
 from tieline.web.service import Service
@@ -33,6 +39,20 @@ log = structlog.stdlib.get_logger()
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:-]{1,128}")
 READY_POLL_SECONDS = 0.02
+# Most of what the highest level gains, for a fraction of its time.
+GZIP_LEVEL = 5
+CORS_MAX_AGE_SECONDS = 86_400
+EXPOSED_HEADERS = (
+    "Content-Range",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+    "Server-Timing",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-Id",
+)
 READY_TIMEOUT_SECONDS = 5
 # How worker processes learn where the database is.
 DSN_VARIABLE = "TIELINE_WORKER_DSN"
@@ -45,12 +65,17 @@ class App:
         """`dsn`: the migrated database, embedded or not."""
         revive = None if settings.database_url else partial(embedded.ensure_running, settings.data_path)
         connections = Connections(dsn, settings, revive)
-        self._service = Service(settings, connections, Callers(connections, settings))
+        self._service = Service(
+            settings, connections, Callers(connections, settings), SigningKeys(connections, settings), Rates(settings)
+        )
+        self._in_flight = 0
+        self._body_seconds_max = settings.body_timeout_ms / 1000
+        self._http = _outer_layers(self._limited, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the process."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -64,9 +89,17 @@ class App:
         await self._service.connections.close()
         await send({"type": "lifespan.shutdown.complete"})
 
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A queue without end helps nobody: past the limit the answer is no, at once."""
+        self._in_flight += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        request = Request(scope, receive, request_id(scope))
+        request = Request(scope, receive, request_id(scope), self._body_seconds_max)
         try:
             answer = await self._answer(request, started)
         except Problem as problem:
@@ -80,12 +113,38 @@ class App:
         logs.request_answered(request, answer.status, perf_counter() - started)
 
     async def _answer(self, request: Request, started: float) -> Answer:
+        if self._in_flight > self._service.settings.requests_in_flight_max:
+            raise problems.too_busy()
+        require_sane_head(request, self._service.settings)
         handler = routes.find(request)
         if isinstance(handler, routes.Open):
             return await handler.handler(self._service, request)
-        caller = await authenticate(self._service.callers, request)
+        caller = await authenticate(self._service, request)
         request.timings["auth"] = perf_counter() - started
+        if request.path.startswith(respond.ELEMENT_FACE):
+            accept.require_json(request)
         return await handler(self._service, request, caller)
+
+
+def _outer_layers(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Compression for those who take it, and pages of other origins if the settings let them call."""
+    app = GZipMiddleware(app, minimum_size=settings.gzip_bytes_min, compresslevel=GZIP_LEVEL)
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if not origins:
+        return app
+    return CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
+
+
+def require_sane_head(request: Request, settings: Settings) -> None:
+    """The address and the headers within their limits.
+
+    Raises:
+        Problem: 414 or 431.
+    """
+    if len(request.query) + len(request.path) > settings.url_bytes_max:
+        raise problems.head_too_large(414, "path and query", settings.url_bytes_max)
+    if sum(len(name) + len(value) for name, value in request.headers) > settings.header_bytes_max:
+        raise problems.head_too_large(431, "headers", settings.header_bytes_max)
 
 
 def request_id(scope: Scope) -> str:
@@ -114,6 +173,8 @@ def serve(given: Settings, dsn: str) -> None:
         "tieline.app:from_environment",
         factory=True,
         workers=given.workers,
+        http=bounded_protocol(given.header_bytes_max + given.url_bytes_max, given.head_timeout_ms / 1000),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

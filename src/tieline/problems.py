@@ -1,10 +1,14 @@
 """Every error that a client can see, and how each face renders it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
+
+# No leading zero, no more digits than the largest id has.
+ELEMENT_ID = re.compile(r"[1-9][0-9]{0,18}")
 
 Scope = Literal["body", "query", "path", "header", "global"]
 
@@ -41,6 +45,8 @@ class Problem(Exception):
 
 
 UNAVAILABLE_RETRY_SECONDS = 1
+# What of the request was not read is not worth reading.
+CLOSE = (("connection", "close"),)
 
 # What a problem of the element face is called in a sentence; the slugs are its pages.
 TITLES: Mapping[str, str] = {
@@ -72,6 +78,21 @@ def unauthorized(why: str) -> Problem:
     return Problem("unauthorized", 401, "PGRST301", why, headers=[("www-authenticate", "Bearer")])
 
 
+def token_revoked() -> Problem:
+    """The key behind a token was revoked or has expired; no new token will come from it."""
+    bearer = [("www-authenticate", 'Bearer error="invalid_token"')]
+    return Problem("token-revoked", 401, "PGRST301", "The key behind this token was revoked.", headers=bearer)
+
+
+def too_many_requests(retry_after_seconds: int) -> Problem:
+    """The key's rate limit is used up, or the address has tried too many credentials that do not hold."""
+    message = f"Too many requests. Try again in {retry_after_seconds} s."
+    retry = [("retry-after", str(retry_after_seconds))]
+    return Problem(
+        "too-many-requests", 429, "PGRST429", message, headers=retry, extra={"retryAfter": retry_after_seconds}
+    )
+
+
 def access_denied(scope: str) -> Problem:
     """The key's scopes do not suffice."""
     message = f"This needs the scope {scope}, which the key does not have."
@@ -92,7 +113,18 @@ def method_not_allowed(method: str, allowed: str) -> Problem:
 def payload_too_large(bytes_max: int) -> Problem:
     """The body is longer than the limit of the settings."""
     message = f"The body is larger than {bytes_max} bytes, the setting body_bytes_max."
-    return Problem("payload-too-large", 413, "54000", message, hint="Send it in several requests.")
+    hint = "Send it in several requests."
+    return Problem("payload-too-large", 413, "54000", message, hint=hint, headers=CLOSE)
+
+
+def head_too_large(status: int, what: str, bytes_max: int) -> Problem:
+    """The address (414) or the headers (431) are longer than the limits of the settings."""
+    return Problem("bad-request", status, "54000", f"The {what} are longer than {bytes_max} bytes.", headers=CLOSE)
+
+
+def body_too_slow(seconds: float) -> Problem:
+    """The body did not arrive in time."""
+    return Problem("bad-request", 408, "54000", f"The body did not arrive within {seconds:g} s.", headers=CLOSE)
 
 
 def text_not_storable(what: str) -> Problem:
@@ -122,6 +154,11 @@ def overloaded() -> Problem:
     return _try_again("The database is busy; no connection became free in time.")
 
 
+def too_busy() -> Problem:
+    """More requests are under way than the settings allow."""
+    return _try_again("Too many requests are under way.")
+
+
 def _try_again(message: str) -> Problem:
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
@@ -146,9 +183,9 @@ def type_mismatch(scope: Scope, path: str, expected: str) -> Problem:
     return Problem("type-mismatch", 400, "22P02", message, errors=[FieldError(scope, path, "type-mismatch", message)])
 
 
-def missing_parameter(name: str, message: str) -> Problem:
-    """A query parameter that another one needs is not there."""
-    error = FieldError("query", name, "missing-parameter", message)
+def missing_parameter(name: str, message: str, scope: Scope = "query") -> Problem:
+    """A parameter that the request needs is not there."""
+    error = FieldError(scope, name, "missing-parameter", message)
     return Problem("missing-parameter", 400, "22023", message, errors=[error])
 
 
@@ -210,9 +247,9 @@ def external_id_taken(external_id: str, element_id: str | None) -> Problem:
     """Another element of the company is linked to this record of that system."""
     holder = f"element {element_id}" if element_id is not None else "another element"
     message = f"The externalId {external_id} is linked to {holder} in this external system."
-    # The mapping face lets an element's mapping name any entity id.
-    is_number = element_id is not None and element_id.isascii() and element_id.isdecimal()
-    extra = {"conflictingElementId": int(element_id)} if element_id is not None and is_number else {}
+    # The mapping face lets an element's mapping name any entity id, also what no element could have.
+    is_id = element_id is not None and ELEMENT_ID.fullmatch(element_id)
+    extra = {"conflictingElementId": int(element_id)} if element_id is not None and is_id else {}
     return Problem("conflict", 409, "23505", message, extra=extra)
 
 

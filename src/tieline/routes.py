@@ -8,6 +8,7 @@ from starlette.routing import compile_path
 
 from tieline import problems
 from tieline.web import element_face, health, mapping_face
+from tieline.web import tokens as token_endpoints
 from tieline.web.auth import Caller
 from tieline.web.request import Request
 from tieline.web.respond import Answer
@@ -37,6 +38,8 @@ ELEMENT = "/api/v2/elements/{id}"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/healthz", {"GET": Open(health.alive)}),
     Endpoint("/readyz", {"GET": Open(health.ready)}),
+    Endpoint("/api/v2/auth/token", {"POST": Open(token_endpoints.issue)}),
+    Endpoint("/api/v2/auth/refresh", {"POST": Open(token_endpoints.refresh)}),
     Endpoint("/api/v2/elements", {"GET": element_face.list_elements, "POST": element_face.add_element}),
     Endpoint(
         ELEMENT,
@@ -69,7 +72,8 @@ def find(request: Request) -> Handler | Open:
     if not request.path.startswith(RESERVED):
         return _mapping_face(request)
     for pattern, endpoint in PATTERNS:
-        match = pattern.match(request.path)
+        # Whole: `$` alone would let a line break at the end through.
+        match = pattern.fullmatch(request.path)
         if match is None:
             continue
         request.route = endpoint.path

@@ -38,6 +38,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     prepared_statements_max: int
     key_cache_ms: int
     key_usage_interval_ms: int
+    rate_limit_per_minute: int
+    failed_logins_per_minute: int
+    access_token_seconds: int
+    refresh_token_seconds: int
+    url_bytes_max: int
+    header_bytes_max: int
+    head_timeout_ms: int
+    body_timeout_ms: int
+    requests_in_flight_max: int
+    cors_origins: str
+    gzip_bytes_min: int
     shutdown_grace_ms: int
     log_format: Literal["json", "console"]
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -50,7 +50,7 @@ class Callers:
         self._connections = connections
         self._seconds = settings.key_cache_ms / 1000
         self._interval_seconds = settings.key_usage_interval_ms / 1000
-        self._remembered: dict[bytes, _Remembered] = {}
+        self._remembered: dict[bytes | tuple[str, str], _Remembered] = {}
         self._used: defaultdict[str, set[str]] = defaultdict(set)
         self._writer: asyncio.Task[None] | None = None
 
@@ -71,24 +71,37 @@ class Callers:
         Raises:
             Problem: the database cannot be asked.
         """
-        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+        digest = _digest(secret)
+        return await self._key(digest, Sql(shipped("keys/find"), (digest.hex(),)), Session("", "", request_id))
+
+    async def find_by_id(self, company_id: str, key_id: str, request_id: str) -> Key | None:
+        """The key that a token of ours stands for, if it still holds.
+
+        Raises:
+            Problem: the database cannot be asked.
+        """
+        statement = Sql(shipped("keys/get"), (company_id, key_id))
+        return await self._key((company_id, key_id), statement, Session(company_id, "", request_id))
+
+    def remembers(self, secret: str) -> bool:
+        """Whether `find` would answer without asking the database."""
+        remembered = self._remembered.get(_digest(secret))
+        return remembered is not None and asyncio.get_running_loop().time() <= remembered.until
+
+    async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session) -> Key | None:
         now = asyncio.get_running_loop().time()
-        remembered = self._remembered.get(digest)
+        remembered = self._remembered.get(place)
         if remembered is None or remembered.until < now:
+            rows = await self._connections.run(question, session, lane=Lane.POINT)
+            found = msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
-            remembered = _Remembered(await self._ask(digest, request_id), now + self._seconds)
-            self._remembered[digest] = remembered
+            remembered = self._remembered[place] = _Remembered(found, now + self._seconds)
         key = remembered.key
-        if key is None or not key.holds_at(datetime.now(timezone.utc)):
+        if key is None or not key.holds_at(datetime.now(UTC)):
             return None
         self._used[key.company_id].add(key.id)
         return key
-
-    async def _ask(self, digest: bytes, request_id: str) -> Key | None:
-        session = Session(company_id="", actor="", request_id=request_id)
-        rows = await self._connections.run(Sql(shipped("keys/find"), (digest.hex(),)), session, lane=Lane.POINT)
-        return msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
 
     async def _write_usage(self) -> None:
         while True:
@@ -103,3 +116,7 @@ class Callers:
                 await self._connections.run(statement, Session(company_id, "", ""), lane=Lane.SINGLE)
             except (Problem, DatabaseError) as error:
                 log.warning("The times of last use could not be written.", reason=str(error))
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()

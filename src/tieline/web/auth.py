@@ -1,15 +1,16 @@
-"""Bearer key → caller."""
+"""Bearer key or token → caller."""
 
 from dataclasses import dataclass
 
 from tieline import problems
-from tieline.store.callers import Callers
+from tieline.store.callers import Key
 from tieline.store.connections import Session
 from tieline.web.request import Request
+from tieline.web.service import Service
 
 # Each includes those before it.
 SCOPES = ("api.read", "api.write", "api.admin")
-KEY_LENGTH_MAX = 4096
+SECRET_LENGTH_MAX = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,59 @@ class Caller:
         return Session(self.company_id, self.key_id, request.id, time_zone)
 
 
-async def authenticate(callers: Callers, request: Request) -> Caller:
-    """The caller of a request, by `Authorization: Bearer` or `apikey`.
+async def authenticate(service: Service, request: Request) -> Caller:
+    """The caller of a request, by `Authorization: Bearer` or `apikey`; counts the request against the key's rate.
 
     Raises:
-        Problem: 401, no key or none that holds; 503, the database cannot be asked.
+        Problem: 401, no credentials or none that hold; 429, too many; 503, the database cannot be asked.
     """
     secret = presented(request)
     if secret is None:
         raise problems.unauthorized("No key came with the request. Send it as Authorization: Bearer KEY.")
-    key = await callers.find(secret, request.id) if len(secret) <= KEY_LENGTH_MAX else None
-    if key is None:
-        raise problems.unauthorized("The key is not known, has expired or was revoked.")
+    if _is_token(secret):
+        key, scopes = await _token_holder(service, request, secret)
+    else:
+        key = await known_key(service, request, secret)
+        if key is None:
+            raise problems.unauthorized("The key is not known, has expired or was revoked.")
+        scopes = with_included(key.scopes)
     request.company_id, request.actor = key.company_id, key.id
-    return Caller(key.company_id, key.id, key.name, with_included(key.scopes))
+    request.rate_headers = service.rates.count(key.company_id, key.id, key.rate_limit)
+    return Caller(key.company_id, key.id, key.name, scopes)
+
+
+async def known_key(service: Service, request: Request, secret: str) -> Key | None:
+    """The key of this text, if it holds; a failure counts against the client's address.
+
+    Raises:
+        Problem: 429, the address has failed too often.
+    """
+    if len(secret) > SECRET_LENGTH_MAX:
+        return None
+    if not service.callers.remembers(secret):
+        service.rates.require_few_failures(request.client)
+    key = await service.callers.find(secret, request.id)
+    if key is None:
+        service.rates.count_failure(request.client)
+    return key
+
+
+async def _token_holder(service: Service, request: Request, token: str) -> tuple[Key, frozenset[str]]:
+    """The key that an access token stands for, and what the token may do."""
+    claims = await service.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
+    if claims is None:
+        service.rates.require_few_failures(request.client)
+        service.rates.count_failure(request.client)
+        raise problems.unauthorized("The token is not ours or has expired.")
+    key = await service.callers.find_by_id(claims.company, claims.sub, request.id)
+    if key is None:
+        raise problems.token_revoked()
+    return key, with_included(claims.scopes) & with_included(key.scopes)
+
+
+def _is_token(secret: str) -> bool:
+    """A JWT has three parts; a key has no point in it."""
+    return secret.count(".") == 2
 
 
 def presented(request: Request) -> str | None:
@@ -56,7 +96,7 @@ def with_included(scopes: frozenset[str]) -> frozenset[str]:
     >>> sorted(with_included(frozenset({"api.write"})))
     ['api.read', 'api.write']
     """
-    highest = max((SCOPES.index(scope) for scope in scopes), default=-1)
+    highest = max((SCOPES.index(scope) for scope in scopes if scope in SCOPES), default=-1)
     return frozenset(SCOPES[: highest + 1])
 
 

@@ -1,5 +1,6 @@
 """A request as handlers see it: decoded once, its body read when asked for."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -15,8 +16,10 @@ class Request:
     """What came over the wire, and what is known of it so far (for the log and for Server-Timing)."""
 
     __slots__ = (
+        "_body_seconds_max",
         "_receive",
         "actor",
+        "client",
         "company_id",
         "headers",
         "id",
@@ -24,12 +27,13 @@ class Request:
         "parameters",
         "path",
         "query",
+        "rate_headers",
         "route",
         "scheme",
         "timings",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, request_id: str, body_seconds_max: float) -> None:
         """Take over an ASGI scope of type http."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -44,7 +48,13 @@ class Request:
         self.actor: str | None = None
         # Seconds by the name that Server-Timing gives them.
         self.timings: dict[str, float] = {}
+        # What the rate limit tells the client, once it is known who calls.
+        self.rate_headers: tuple[tuple[str, str], ...] = ()
+        # The client's address, for those who are not known.
+        client: tuple[str, int] | None = scope.get("client")
+        self.client = client[0] if client else ""
         self._receive = receive
+        self._body_seconds_max = body_seconds_max
 
     def header(self, name: bytes) -> str | None:
         """The first header of this lower-case name; bytes that are no text stand for themselves."""
@@ -57,11 +67,19 @@ class Request:
         """The whole body.
 
         Raises:
-            Problem: it is longer than `bytes_max`; known from its length before any of it is read, if it says so.
+            Problem: it is longer than `bytes_max` (known from its length before any of it is read, if it says so), or
+                takes too long to come.
         """
         announced = self.header(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > bytes_max:
             raise problems.payload_too_large(bytes_max)
+        try:
+            async with asyncio.timeout(self._body_seconds_max):
+                return await self._read(bytes_max)
+        except TimeoutError:
+            raise problems.body_too_slow(self._body_seconds_max) from None
+
+    async def _read(self, bytes_max: int) -> bytes:
         chunks: list[bytes] = []
         length = 0
         while True:

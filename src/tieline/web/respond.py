@@ -27,6 +27,7 @@ async def send(answer: Answer, request: Request, started: float, out: Send) -> N
     timings = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in request.timings.items()]
     timings.append(f"total;dur={(perf_counter() - started) * 1000:.3f}")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.extend((name.encode(), value.encode()) for name, value in request.rate_headers)
     headers.append((b"x-request-id", request.id.encode()))
     headers.append((b"server-timing", ", ".join(timings).encode()))
     is_head = request.method == "HEAD"

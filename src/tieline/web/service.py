@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.connections import Connections
+from tieline.store.tokens import SigningKeys
+from tieline.web.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The process's settings, its connections and the keys of its callers."""
+    """The process's settings, its connections, the keys of its callers and how often they call."""
 
     settings: Settings
     connections: Connections
     callers: Callers
+    signing_keys: SigningKeys
+    rates: Rates

@@ -1,0 +1,173 @@
+"""Access tokens, which are signed and not stored, and refresh tokens, of which only the hash is."""
+
+import base64
+import binascii
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OctKey
+
+from tieline import problems
+from tieline.query.model import Sql
+from tieline.settings import Settings
+from tieline.store import constraints
+from tieline.store.connections import Connections, Lane, Session
+from tieline.store.statement import shipped
+
+ALGORITHM = "HS256"
+ISSUER = "tieline"
+REFRESH_PREFIX = "tr_"
+# How long a process signs with a key that another one has retired.
+SIGNING_KEYS_SECONDS = 60
+# An unknown key id asks the database again, at most this often.
+UNKNOWN_KEY_SECONDS = 1
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What an access token says: the key that it stands for, the company, and what it may do."""
+
+    sub: str
+    company: str
+    scope: str
+    exp: int
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes as a set."""
+        return frozenset(self.scope.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The key and the scopes of a refresh token that was just spent, and the token that follows it."""
+
+    key_id: str
+    company_id: str
+    scopes: Sequence[str]
+    refresh_token: str
+
+
+class _Spent(msgspec.Struct, rename="camel"):
+    key_id: str
+    scopes: list[str]
+
+
+class SigningKeys:
+    """The keys that sign and verify access tokens, as this process last read them."""
+
+    def __init__(self, connections: Connections, settings: Settings) -> None:
+        self._connections = connections
+        self._lifetime_seconds = settings.access_token_seconds
+        self._keys = KeySet([])
+        self._signing: OctKey | None = None
+        self._known: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    async def sign(self, key_id: str, company_id: str, scopes: Sequence[str]) -> str:
+        """An access token."""
+        await self._read_if_older(SIGNING_KEYS_SECONDS)
+        assert self._signing is not None, "the migrations make the first key, and rotating leaves one"
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "sub": key_id,
+            "company": company_id,
+            "scope": " ".join(scopes),
+            "iat": now,
+            "exp": now + self._lifetime_seconds,
+            "jti": secrets.token_hex(8),
+        }
+        return jwt.encode({"alg": ALGORITHM, "kid": self._signing.kid}, claims, self._signing)
+
+    async def verify(self, token: str) -> Claims | None:
+        """What a token says, if one of our keys signed it and it has not expired."""
+        await self._read_if_older(SIGNING_KEYS_SECONDS)
+        if _key_id(token) not in self._known:
+            await self._read_if_older(UNKNOWN_KEY_SECONDS)
+        try:
+            claims = msgspec.convert(jwt.decode(token, self._keys, algorithms=[ALGORITHM]).claims, Claims)
+        except (JoseError, ValueError, msgspec.ValidationError):
+            return None
+        return claims if time.time() < claims.exp else None
+
+    async def _read_if_older(self, seconds: float) -> None:
+        if time.monotonic() - self._read_at < seconds:
+            return
+        verifies_seconds = self._lifetime_seconds + SIGNING_KEYS_SECONDS
+        statement = Sql(shipped("tokens/signing_keys"), (str(verifies_seconds),))
+        rows = await self._connections.run(statement, Session("", "", ""), lane=Lane.POINT)
+        keys = [
+            (
+                OctKey.import_key(bytes.fromhex((secret or b"").decode()), {"kid": (kid or b"").decode()}),
+                retired == b"t",
+            )
+            for kid, secret, retired in rows
+        ]
+        self._keys = KeySet([key for key, _ in keys])
+        self._signing = next((key for key, is_retired in keys if not is_retired), None)
+        self._known = frozenset(key.kid or "" for key, _ in keys)
+        self._read_at = time.monotonic()
+
+
+async def start_family(
+    connections: Connections, session: Session, key_id: str, scopes: Sequence[str], lifetime_seconds: int
+) -> str:
+    """The first refresh token of a login."""
+    token = _new_refresh_token(session.company_id)
+    wanted = msgspec.json.encode(scopes).decode()
+    await constraints.run(connections, session, "tokens/add", key_id, _hash(token), wanted, str(lifetime_seconds))
+    return token
+
+
+async def refresh(connections: Connections, token: str, request_id: str, lifetime_seconds: int) -> Refreshed:
+    """Spend a refresh token.
+
+    Raises:
+        Problem: 401, it is unknown, expired or spent (then its whole family ends), or its key was revoked.
+    """
+    company_id = _company_of(token)
+    following = _new_refresh_token(company_id)
+    session = Session(company_id, "", request_id)
+    rows = await constraints.run(
+        connections, session, "tokens/refresh", _hash(token), _hash(following), str(lifetime_seconds)
+    )
+    spent, is_ended = rows[0]
+    if spent is None:
+        if is_ended == b"t":
+            raise problems.token_revoked()
+        raise problems.unauthorized("The refresh token is not known, has expired or was used before.")
+    made = msgspec.json.decode(spent, type=_Spent)
+    return Refreshed(made.key_id, company_id, made.scopes, following)
+
+
+def _new_refresh_token(company_id: str) -> str:
+    """It names its company, so that the look-up is scoped like every other."""
+    company = base64.urlsafe_b64encode(company_id.encode()).decode().rstrip("=")
+    return f"{REFRESH_PREFIX}{company}.{secrets.token_urlsafe(32)}"
+
+
+def _company_of(token: str) -> str:
+    company = token.removeprefix(REFRESH_PREFIX).partition(".")[0]
+    try:
+        return base64.b64decode(company + "=" * (-len(company) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise problems.unauthorized("The refresh token is not known, has expired or was used before.") from None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+def _key_id(token: str) -> str:
+    head = token.partition(".")[0]
+    try:
+        header: object = msgspec.json.decode(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (binascii.Error, ValueError):
+        return ""
+    return str(header.get("kid", "")) if isinstance(header, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

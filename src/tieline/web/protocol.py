@@ -1,0 +1,72 @@
+"""uvicorn's HTTP protocol, with limits on how much head a client sends and how long it takes."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. It inherits, against our custom, because that is the one way in that uvicorn has.
+
+    What it refuses never becomes a request, so the answers are plain.
+    """
+
+    head_bytes_max = 0
+    head_seconds_max = 0.0
+
+    _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Wait for a first head, but not for ever."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a head that has not ended."""
+        if self._deadline is None and self._is_between_requests():
+            self._expect_head()
+        super().data_received(data)
+        if self._deadline is None:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > self.head_bytes_max and not self.transport.is_closing():
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_headers_complete(self) -> None:
+        """The head has ended in time."""
+        self._end_deadline()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more will come."""
+        self._end_deadline()
+        super().connection_lost(exc)
+
+    def _is_between_requests(self) -> bool:
+        return self.cycle is None or not self.cycle.more_body  # pyright: ignore[reportUnnecessaryComparison]
+
+    def _expect_head(self) -> None:
+        self._head_bytes = 0
+        self._deadline = asyncio.get_running_loop().call_later(self.head_seconds_max, self._give_up)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self._refuse(b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        self._end_deadline()
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+
+def bounded_protocol(head_bytes_max: int, head_seconds_max: float) -> type[asyncio.Protocol]:
+    """The protocol with these limits; uvicorn makes an instance of it for each connection."""
+    limits = {"head_bytes_max": head_bytes_max, "head_seconds_max": head_seconds_max}
+    return type("LimitedProtocol", (BoundedProtocol,), limits)

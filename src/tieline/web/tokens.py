@@ -1,0 +1,132 @@
+"""OAuth2 client credentials (RFC 6749, 4.4): a key for a short-lived access token, and its refreshing."""
+
+import base64
+import binascii
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from tieline import problems
+from tieline.problems import Problem
+from tieline.store import tokens
+from tieline.store.callers import Key
+from tieline.store.connections import Session
+from tieline.web import auth, decode
+from tieline.web.request import Request
+from tieline.web.respond import Answer
+from tieline.web.service import Service
+
+# RFC 6749, 5.1: an answer that holds a token is not stored.
+HEADERS = (("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache"))
+FORM = "application/x-www-form-urlencoded"
+FIELDS_MAX = 20
+
+
+class TokenRequest(msgspec.Struct):
+    """The fields of both endpoints; further ones are ignored, as RFC 6749 asks."""
+
+    grant_type: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    refresh_token: str | None = None
+    scope: str | None = None
+
+
+class TokenAnswer(msgspec.Struct):
+    """RFC 6749, 5.1."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    refresh_token: str
+    token_type: str = "Bearer"  # noqa: S105 the word of the standard
+
+
+async def issue(service: Service, request: Request) -> Answer:
+    """A token for a key: the client id is the key's id, the secret the key itself."""
+    asked = await _fields(service, request)
+    client_id, client_secret = _basic(request) or (asked.client_id, asked.client_secret)
+    if asked.grant_type is None or client_id is None or client_secret is None:
+        missing = "grant_type" if asked.grant_type is None else "client_id" if client_id is None else "client_secret"
+        raise _refused("invalid_request", problems.missing_parameter(missing, f"{missing} is missing.", "body"))
+    if asked.grant_type != "client_credentials":
+        said = problems.bad_request("grant_type must be client_credentials.")
+        raise _refused("unsupported_grant_type", said)
+    key = await auth.known_key(service, request, client_secret)
+    if key is None or key.id != client_id:
+        raise _refused("invalid_client", problems.unauthorized("The client id or its secret is not known."))
+    scopes = _granted(key, asked.scope)
+    session = Session(key.company_id, key.id, request.id)
+    lifetime = service.settings.refresh_token_seconds
+    following = await tokens.start_family(service.connections, session, key.id, scopes, lifetime)
+    request.company_id, request.actor = key.company_id, key.id
+    return await _answer(service, key.company_id, key.id, scopes, following)
+
+
+async def refresh(service: Service, request: Request) -> Answer:
+    """A new token for a refresh token, which is good once."""
+    asked = await _fields(service, request)
+    if asked.refresh_token is None:
+        said = problems.missing_parameter("refresh_token", "refresh_token is missing.", "body")
+        raise _refused("invalid_request", said)
+    try:
+        spent = await tokens.refresh(
+            service.connections, asked.refresh_token, request.id, service.settings.refresh_token_seconds
+        )
+    except Problem as problem:
+        raise (_refused("invalid_grant", problem) if problem.status == 401 else problem) from None
+    request.company_id, request.actor = spent.company_id, spent.key_id
+    return await _answer(service, spent.company_id, spent.key_id, list(spent.scopes), spent.refresh_token)
+
+
+async def _answer(service: Service, company_id: str, key_id: str, scopes: list[str], refresh_token: str) -> Answer:
+    access_token = await service.signing_keys.sign(key_id, company_id, scopes)
+    seconds = service.settings.access_token_seconds
+    body = TokenAnswer(access_token, seconds, " ".join(scopes), refresh_token)
+    return Answer(200, HEADERS, msgspec.json.encode(body))
+
+
+async def _fields(service: Service, request: Request) -> TokenRequest:
+    media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if media_type != FORM:
+        return await decode.body(request, service.settings.body_bytes_max, TokenRequest)
+    content = await request.body(service.settings.body_bytes_max)
+    try:
+        pairs = parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
+    except ValueError:
+        raise problems.bad_request("The form cannot be read.") from None
+    return msgspec.convert(dict(pairs), TokenRequest)
+
+
+def _basic(request: Request) -> tuple[str, str] | None:
+    """Client id and secret as HTTP Basic credentials, which RFC 6749, 2.3.1 lets clients send instead."""
+    authorization = request.header(b"authorization") or ""
+    if authorization[:6].lower() != "basic ":
+        return None
+    try:
+        client_id, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return unquote(client_id), unquote(secret)
+
+
+def _granted(key: Key, asked: str | None) -> list[str]:
+    """The scopes asked for, or all that the key has.
+
+    Raises:
+        Problem: 400, the key does not have one of them.
+    """
+    held = auth.with_included(key.scopes)
+    if not asked:
+        return [scope for scope in auth.SCOPES if scope in held]
+    wanted = set(asked.split())
+    if not wanted <= held:
+        said = problems.bad_request(f"The key does not have the scope {min(wanted - held)}.")
+        raise _refused("invalid_scope", said)
+    return [scope for scope in auth.SCOPES if scope in wanted]
+
+
+def _refused(error: str, problem: Problem) -> Problem:
+    """The same refusal with RFC 6749's own word for it, which OAuth2 libraries look for."""
+    problem.extra = {**problem.extra, "error": error, "error_description": problem.message}
+    return problem
