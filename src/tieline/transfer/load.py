@@ -10,7 +10,8 @@ from psycopg import errors
 
 from tieline.store.companies import Acting, act
 from tieline.store.statement import shipped
-from tieline.transfer.batch import KINDS, Batch
+from tieline.transfer import elements, mappings, systems
+from tieline.transfer.batch import Batch, Decision
 from tieline.transfer.columns import Refused, Row, What
 from tieline.transfer.plan import OnConflict
 
@@ -31,6 +32,46 @@ BROKEN = {
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 # What a value alone can cause: the database finds it, and the row that has it is looked for by halves.
 UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.IntegrityError)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of record is loaded: its table, and what happens to a staged batch, in that order."""
+
+    table: str
+    copy: str
+    decide: Callable[[Batch], Decision]
+    write: Callable[[Batch, Decision], tuple[int, int]]
+    clear: str
+    analyze: str
+
+
+KINDS: dict[What, Kind] = {
+    "mappings": Kind(
+        "externalIntegrationMapping",
+        "transfer/copy_mappings",
+        mappings.decide,
+        mappings.write,
+        "transfer/clear_mappings",
+        "transfer/analyze_mappings",
+    ),
+    "elements": Kind(
+        "element",
+        "transfer/copy_elements",
+        elements.decide,
+        elements.write,
+        "transfer/clear_elements",
+        "transfer/analyze_elements",
+    ),
+    "systems": Kind(
+        "externalSystem",
+        "transfer/copy_systems",
+        systems.decide,
+        systems.write,
+        "transfer/clear_systems",
+        "transfer/analyze_systems",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +202,12 @@ def _write(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
         for row in rows:
             # All but companyId, which the staging table does not have.
             copy.write_row((row.line, row.given, *row.cells[:-1]))
-    company_id = job.acting.company_id
-    decision = kind.decide(Batch(conn, company_id, rows, job.on_conflict))
-    out = [*(one.line for one in decision.refused), *decision.skipped]
-    unchanged = set(decision.unchanged).difference(out)
-    done = conn.execute(shipped(kind.write), (company_id, [*out, *unchanged])).fetchone()
-    assert done is not None, "it counts"
-    conn.execute(shipped(kind.note), (out,))
+    batch = Batch(conn, job.acting.company_id, rows, job.on_conflict)
+    decision = kind.decide(batch)
+    created, updated = kind.write(batch, decision)
     conn.execute(shipped(kind.clear))
-    return Landed(done[0], done[1], len(unchanged), len(decision.skipped), decision.refused)
+    unchanged = len(set(decision.unchanged).difference(decision.out))
+    return Landed(created, updated, unchanged, len(decision.skipped), decision.refused)
 
 
 def _sentence(error: psycopg.Error) -> str:

@@ -1,6 +1,10 @@
+-- Tables with rows of companies that a forgotten condition would show.
 select c.relname
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = 'tieline' and c.relkind in ('r', 'p') and c.relname <> 'migration'
-    and not (c.relrowsecurity and c.relforcerowsecurity)
+where n.nspname = 'tieline' and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
+    and (
+        c.relname = 'company'
+        or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'companyId')
+    )
 order by 1

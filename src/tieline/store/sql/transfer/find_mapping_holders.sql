@@ -19,5 +19,4 @@ cross join lateral (
         and e."externalId" = s."externalId" and not e."allowDuplicateExternalId" and e."entityId" <> s."entityId"
     limit 1
 ) h
-left join pg_temp."landedMapping" l
-    on l."entityType" = s."entityType" and l."entityId" = h."entityId" and l.integration = s.integration
+left join pg_temp."landedMapping" l on l.id = h.id

@@ -1,7 +1,7 @@
 -- The mappings that staged rows are about, as they are, with what each row would make of them. The bits of given are
 -- the columns in the order of the staging table. Lateral with a limit: whatever the planner guesses of a table without
 -- statistics, it is one look-up by the key a row, never a scan of the company.
-select s.line, m."externalId", m."allowDuplicateExternalId", l.line,
+select s.line, m.id, m."externalId", m."allowDuplicateExternalId", l.line,
     (
         case when s.given & 8 <> 0 then s."externalId" else m."externalId" end,
         case when s.given & 16 <> 0 then coalesce(s."allowDuplicateExternalId", false)
@@ -22,5 +22,4 @@ cross join lateral (
         and e.integration = s.integration
     limit 1
 ) m
-left join pg_temp."landedMapping" l
-    on l."entityType" = s."entityType" and l."entityId" = s."entityId" and l.integration = s.integration
+left join pg_temp."landedMapping" l on l.id = m.id

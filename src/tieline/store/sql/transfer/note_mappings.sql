@@ -1,4 +1,3 @@
-insert into pg_temp."landedMapping" ("entityType", "entityId", integration, line)
-select "entityType", "entityId", integration, line
-from pg_temp."stagedMapping"
-where line <> all ($1::bigint[])
+-- Rows of the file that found their mapping, whether or not they changed it.
+insert into pg_temp."landedMapping" (id, line)
+select * from unnest($1::text[], $2::bigint[])

@@ -22,13 +22,7 @@ create temporary table "stagedMapping" (
     "createdBy" text,
     "updatedBy" text
 ) on commit delete rows;
-create temporary table "landedMapping" (
-    "entityType" text not null,
-    "entityId" text not null,
-    integration text not null,
-    line bigint not null,
-    primary key ("entityType", "entityId", integration)
-);
+create temporary table "landedMapping" (id text primary key, line bigint not null);
 create temporary table "stagedElement" (
     line bigint not null,
     given integer not null,
