@@ -1,0 +1,85 @@
+"""What a real PostgREST 17 answered to each request, we answer too (recorded/README.md says how they compare)."""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+RECORDED = Path(__file__).parent / "recorded"
+COMPANIES = ["c1", "c2", "c3"]
+REQUESTS_A_MINUTE = 1_000_000
+
+_spec = importlib.util.spec_from_file_location("replay", RECORDED / "replay.py")
+assert _spec is not None
+assert _spec.loader is not None
+replay = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(replay)
+
+CASES = replay.parse((RECORDED / "open.json").read_text(encoding="utf-8"))
+GROUPS = sorted({case["group"] for case in CASES})
+# Text that PostgREST's parser leaves unread. We read a filter whole or refuse it: what a client wrote must count.
+READ_WHOLE = {'in/externalId=in.("plain-001","100%")x', "is/externalId=is.nullx"}
+
+
+@pytest.fixture(scope="module")
+def restore(database) -> Iterator[Callable[[], None]]:
+    """Makes the rows of the recorded companies equal to the seed, stamps included."""
+    companies, mappings = (RECORDED / "seed.sql").read_text(encoding="utf-8").split(";\n\n", 1)
+    with psycopg.connect(database.dsn, autocommit=True) as conn:
+        conn.execute("set search_path = tieline; set timezone = 'UTC'; set session_replication_role = replica")
+        conn.execute("delete from company where id = any(%s)", (COMPANIES,))
+        conn.execute(companies)
+
+        def make_equal() -> None:
+            with conn.transaction():
+                conn.execute('delete from "externalIntegrationMapping" where "companyId" = any(%s)', (COMPANIES,))
+                conn.execute(mappings)
+
+        yield make_equal
+        conn.execute('delete from "externalIntegrationMapping" where "companyId" = any(%s)', (COMPANIES,))
+        conn.execute('delete from "apiKey" where "companyId" = any(%s)', (COMPANIES,))
+        conn.execute("delete from company where id = any(%s)", (COMPANIES,))
+
+
+@pytest.fixture(scope="module")
+def player(server, database, restore):
+    restore()
+    key = "tl_" + secrets.token_urlsafe(32)
+    database.execute(
+        'insert into tieline."apiKey" ("companyId", id, name, "keyHash", "keyPreview", scopes, "rateLimit")'
+        " values ('c1', 'recorded', 'recorded', %s, 'tl_', array['api.write'], %s)",
+        hashlib.sha256(key.encode()).hexdigest(),
+        REQUESTS_A_MINUTE,
+    )
+    connection = replay.Server(server.url, key, timeout_seconds=60)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_recorded_answers_are_ours(group, player, restore):
+    options = argparse.Namespace(case=None, after_url=replay.AFTER_URL)
+    failures = []
+    restore()
+    seed = replay.all_rows(player, replay.AFTER_URL)
+    for case in (c for c in CASES if c["group"] == group and c["name"] not in READ_WHOLE):
+        found, is_dirty = replay.play(player, case, seed, options)
+        if found:
+            failures.append(f"{case['name']}\n    {found}")
+        if is_dirty:
+            restore()
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("name", sorted(READ_WHOLE))
+def test_a_filter_is_read_whole_or_refused(name, player):
+    case = next(c for c in CASES if c["name"] == name)
+    status, _, body = player.send("GET", case["path_and_query"])
+    assert status == 400
+    assert json.loads(body)["code"] == "PGRST100"
