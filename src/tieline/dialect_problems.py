@@ -196,12 +196,6 @@ def read_only(resource: str) -> Problem:
     return _bad("42501", f"permission denied for table {resource}", status=403)
 
 
-def scope_missing(scope: str) -> Problem:
-    return _bad(
-        "42501", f"The key may not write: it lacks the scope {scope}", hint="Use a key with that scope.", status=403
-    )
-
-
 def where_missing(command: str) -> Problem:
     return _bad(
         "21000",

@@ -1,6 +1,7 @@
 """The mapping face: PostgREST's dialect over the resources of the catalogue, in one round trip a request."""
 
 import time
+from importlib.metadata import version
 from urllib.parse import quote
 
 import msgspec
@@ -8,8 +9,8 @@ import msgspec
 from tieline import dialect_problems as problems
 from tieline.problems import Problem
 from tieline.query import compile as compiling
+from tieline.query import media, openapi, prefer, ranges
 from tieline.query import plan as planning
-from tieline.query import prefer, ranges
 from tieline.query.compile_conflict import key_of
 from tieline.query.compile_write import REFUSED_NOT_SINGLE, REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
 from tieline.query.model import Call, Insert, Read, Sql, Update
@@ -17,6 +18,7 @@ from tieline.query.parse import Limits
 from tieline.query.plan import Asked, Plan
 from tieline.query.plan_call import plan_call
 from tieline.query.prefer import Preferences
+from tieline.query.prepare import prepare
 from tieline.store import constraints
 from tieline.store.connections import DatabaseError, Lane, Row, Session
 from tieline.web.auth import Caller, require_scope
@@ -26,6 +28,7 @@ from tieline.web.service import Service
 
 ALLOW = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
 SCHEMA = "public"
+OPENAPI = "application/openapi+json"
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 BODIES = frozenset({"POST", "PATCH", "PUT"})
 
@@ -34,12 +37,36 @@ Headers = list[tuple[str, str]]
 VARY = ("vary", "Accept, Prefer, Range")
 
 
-async def answer(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
-    """Any method on a resource.
+async def answer(service: Service, request: Request, caller: Caller, path: str) -> Answer:
+    """Any method on what stands at this path: a resource, a function, or nothing for the description of both.
 
     Raises:
         Problem: whatever is wrong with the request, or with the rows it would leave behind.
     """
+    if "/" in path:
+        kind, _, name = path.partition("/")
+        if kind != "rpc" or "/" in name:
+            raise problems.path_invalid()
+        return await call(service, request, caller, name)
+    return await _on_resource(service, request, caller, path) if path else describe(request, caller)
+
+
+def describe(request: Request, caller: Caller) -> Answer:
+    """The OpenAPI description of what the caller may use."""
+    if request.method == "OPTIONS":
+        return Answer(200, [("allow", "OPTIONS,GET,HEAD")])
+    if request.method not in {"GET", "HEAD"}:
+        raise problems.method_unknown(request.method)
+    require_scope(caller, "api.read")
+    accept = request.header(b"accept")
+    wanted = [OPENAPI] if accept is None else media.accepted(accept)
+    if not any(kind in {OPENAPI, "application/json", "*/*"} for kind in wanted):
+        raise problems.not_acceptable(wanted)
+    body = msgspec.json.encode(openapi.describe(caller.scopes, version("tieline")))
+    return Answer(200, [("content-type", f"{OPENAPI}; charset=utf-8"), VARY], body)
+
+
+async def _on_resource(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
     started = time.perf_counter()
     method = request.method
     if method not in planning.METHODS and method != "OPTIONS":
@@ -47,10 +74,10 @@ async def answer(service: Service, request: Request, caller: Caller, resource: s
     require_scope(caller, "api.write" if method in WRITES else "api.read")
     limits = Limits(service.settings.filter_depth_max, service.settings.page_rows_max)
     asked = await _asked(request, resource, service.settings.body_bytes_max)
-    plan = planning.plan(asked, caller.company_id, limits)
+    prepared = prepare(asked, caller.company_id, limits)
     if method == "OPTIONS":
         return Answer(200, [("allow", ALLOW)])
-    statement = compiling.compile(plan.model, plan.values)
+    plan, statement = prepared.plan, prepared.statement
     parsed = time.perf_counter()
     request.timings["parse"] = parsed - started
     session = caller.session(request, asked.wishes.time_zone)
