@@ -7,6 +7,9 @@ from tieline.store.connections import Connections, DatabaseError, Lane, Row, Ses
 from tieline.store.statement import shipped
 
 QUERY_CANCELED = "57014"
+# Two requests that wait for each other's rows: PostgreSQL ends one, which may try again as if it came later.
+DEADLOCKS = ("40P01", "40001")
+DEADLOCK_ATTEMPTS = 3
 # The server goes down, starts up, or ran out of connections, memory or disk.
 UNAVAILABLE = ("08", "53", "57P")
 
@@ -15,6 +18,8 @@ def as_problem(error: DatabaseError) -> Problem | None:
     """The problem of an error that is nobody's mistake; None if it is for the caller to say what it means."""
     if error.sqlstate == QUERY_CANCELED:
         return problems.statement_timeout()
+    if error.sqlstate in DEADLOCKS:
+        return problems.overloaded()
     if error.sqlstate.startswith(UNAVAILABLE):
         return problems.database_unavailable()
     return None
@@ -28,10 +33,15 @@ async def run(connections: Connections, session: Session, name: str, *values: st
         Problem: nobody's mistake: the database is away or did not finish in time.
     """
     statement = Sql(shipped(name), (session.company_id, *values))
-    try:
-        return await connections.run(statement, session, lane=Lane.SINGLE)
-    except DatabaseError as error:
-        problem = as_problem(error)
-        if problem is not None:
-            raise problem from error
-        raise
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            return await connections.run(statement, session, lane=Lane.SINGLE)
+        except DatabaseError as error:
+            if error.sqlstate in DEADLOCKS and attempts < DEADLOCK_ATTEMPTS:
+                continue
+            problem = as_problem(error)
+            if problem is not None:
+                raise problem from error
+            raise

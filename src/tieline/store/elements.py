@@ -25,7 +25,7 @@ async def list_after(connections: Connections, session: Session, last_id: int, s
     return _page((await constraints.run(connections, session, "elements/list", str(last_id), str(size)))[0])
 
 
-async def list_by_external_id(  # noqa: PLR0913 the four things that decide the page
+async def list_by_external_id(
     connections: Connections, session: Session, last_id: int, size: int, external_id: str, system_url: str | None
 ) -> Page:
     """The elements with this external id, in one system or in any.

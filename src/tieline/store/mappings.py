@@ -52,8 +52,10 @@ async def link(connections: Connections, session: Session, element_id: int, want
             if error.constraint != EXTERNAL_ID_KEY:
                 raise
             rows = await constraints.run(connections, session, "mappings/holder", wanted.system_url, wanted.external_id)
-            if rows and rows[0][0] is not None:
-                raise problems.external_id_taken(str(wanted.external_id), rows[0][0].decode()) from error
+            holder = (rows[0][0] or b"").decode() if rows else str(element_id)
+            # The element itself: its first link came twice at once, and next time there is a row to update.
+            if holder != str(element_id):
+                raise problems.external_id_taken(str(wanted.external_id), holder) from error
     raise problems.external_id_taken(str(wanted.external_id), None)
 
 

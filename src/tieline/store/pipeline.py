@@ -66,6 +66,7 @@ class Work:
     shares_sync: bool
     rollback: bool
     sends: int = 0
+    name: bytes | None = None
     rows: list[Row] | None = None
     error: DatabaseError | None = None
 
@@ -154,7 +155,7 @@ class Pipeline:
         conn = self._pgconn
         if work.rollback:
             self._send_text(b"begin")
-        name = self._prepare(work) if work.prepared else None
+        name = work.name = self._prepare(work) if work.prepared else None
         conn.send_query_prepared(SETTINGS if len(work.settings) == 3 else SETTINGS_TIME_ZONE, work.settings)
         self._steps.append((Step.PASS, work))
         if name is None:
@@ -270,7 +271,12 @@ class Pipeline:
         if isinstance(owner, bytes):
             self._forgotten.append(owner)
         elif step is Step.PREPARE and isinstance(owner, Work):
-            self._prepared.pop(owner.text, None)
+            self._unlearn(owner)
+
+    def _unlearn(self, work: Work) -> None:
+        """The statement is not prepared under the name it went out with; a later name may hold nevertheless."""
+        if self._prepared.get(work.text) == work.name:
+            del self._prepared[work.text]
 
     def _accept(self, work: Work, result: PGresult) -> None:
         columns = range(result.nfields)
@@ -282,11 +288,11 @@ class Pipeline:
 
     def _refuse(self, step: Step, owner: Owner, error: DatabaseError) -> None:
         if step is Step.PREPARE and isinstance(owner, Work):
-            self._prepared.pop(owner.text, None)
+            self._unlearn(owner)
         for work in self._concerned(owner):
             work.error = work.error or error
-            if error.sqlstate == UNKNOWN_STATEMENT:
-                self._prepared.pop(work.text, None)
+            if error.sqlstate == UNKNOWN_STATEMENT and work.name is not None:
+                self._unlearn(work)
 
     def _concerned(self, owner: Owner) -> list[Work]:
         """Whose failure it is: a step without a work fails on behalf of all before the next sync."""

@@ -8,6 +8,7 @@ from tieline import problems
 from tieline.problems import FieldError
 
 CHECK_BYTES = 6
+ID_MAX = 2**63 - 1
 
 
 def encode(company_id: str, last_id: int) -> str:
@@ -31,10 +32,12 @@ def decode(company_id: str, cursor: str) -> int:
     except (binascii.Error, ValueError):
         raw = b""
     check, place = raw[:CHECK_BYTES], raw[CHECK_BYTES:]
-    if not place.isdigit() or check != _check(company_id, place) or encode(company_id, int(place)) != cursor:
+    # Short first: Python refuses to read a number of thousands of digits, and PostgreSQL one beyond its bigint.
+    last_id = int(place) if place.isdigit() and len(place) <= len(str(ID_MAX)) else -1
+    if not 0 <= last_id <= ID_MAX or check != _check(company_id, place) or encode(company_id, last_id) != cursor:
         message = "cursor is not one that an answer gave; leave it out to start from the beginning."
         raise problems.validation_failed(FieldError("query", "cursor", "invalid", message))
-    return int(place)
+    return last_id
 
 
 def _check(company_id: str, place: bytes) -> bytes:

@@ -48,7 +48,7 @@ def query(request: Request, known: frozenset[str]) -> dict[str, str]:
         Problem: 400, an unknown or repeated parameter, or bytes that are not UTF-8.
     """
     values: dict[str, str] = {}
-    for pair in request.query.split(b"&") if request.query else ():
+    for pair in filter(None, request.query.split(b"&")):
         name, _, value = (_unquoted(part) for part in pair.partition(b"="))
         if name not in known:
             message = f"{name} is not a parameter here; there are {', '.join(sorted(known))}."
@@ -111,13 +111,15 @@ def _invalid(said: str) -> Problem:
     for ours, theirs in JSON_TYPES.items():
         what = re.sub(rf"`([^`]*)\b{ours}\b([^`]*)`", rf"`\1{theirs}\2`", what)
     path = place.rstrip("`").lstrip(".") or None
-    unknown = re.search(r"unknown field `(.*)`", what)
-    if unknown:
-        path = f"{path}.{unknown[1]}" if path else unknown[1]
-        what = f"{path} is not a field here"
+    code = "invalid"
+    named = re.search(r"(unknown|required) field `(.*)`", what)
+    if named:
+        path = f"{path}.{named[2]}" if path else named[2]
+        code = "unknown" if named[1] == "unknown" else "missing"
+        what = f"{path} is not a field here" if code == "unknown" else f"{path} is needed"
     elif path:
         what = f"{path}: {what[0].lower()}{what[1:]}"
-    return problems.validation_failed(FieldError("body", path, "unknown" if unknown else "invalid", f"{what}."))
+    return problems.validation_failed(FieldError("body", path, code, f"{what}."))
 
 
 def check_text(path: str, value: str, length_max: int) -> None:
@@ -148,6 +150,6 @@ def check_link(path: str, value: str) -> None:
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_address = False
-    if not is_address or re.search(r"[\s\x00-\x1f]", value):
+    if not is_address or re.search(r"[\s\x00-\x1f\x7f]", value):
         message = f"{path} must be an absolute http or https address."
         raise problems.validation_failed(FieldError("body", path, "not-an-address", message))
