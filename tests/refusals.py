@@ -1,0 +1,25 @@
+"""What every problem of the element face must be."""
+
+import httpx
+
+
+def refused(response: httpx.Response, status: int, slug: str) -> dict:
+    """The problem's members, after a check of those that all have."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["type"].endswith(f"/docs/errors/{slug}")
+    assert problem["type"].startswith("http")
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"] == response.request.url.path
+    assert problem["traceId"] == response.headers["x-request-id"]
+    return problem
+
+
+def field_error(response: httpx.Response, slug: str = "validation-failed") -> tuple[str, str | None, str]:
+    """Where the one wrong field of a request is, and what is wrong with it."""
+    (error,) = refused(response, 400, slug)["errors"]
+    assert error["message"]
+    return error["scope"], error["path"], error["code"]
