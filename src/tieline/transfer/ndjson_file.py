@@ -86,7 +86,7 @@ def _whole_lines(stream: IO[bytes]) -> Generator[tuple[int, bytes | None]]:
 def _row(
     decoder: msgspec.json.Decoder[msgspec.Struct], columns: Sequence[Column], number: int, line: bytes, company_id: str
 ) -> Row:
-    values = msgspec.structs.astuple(decoder.decode(decoded(line)))
+    values = msgspec.structs.astuple(decoder.decode(decoded(line.rstrip(b"\r\n"))))
     given = 0
     cells: list[Cell] = []
     for place, value in enumerate(values):

@@ -1,0 +1,80 @@
+"""A company without a server, and files for it."""
+
+import io
+import secrets
+from dataclasses import dataclass
+
+import pytest
+
+from tieline.store.companies import Acting, connected
+from tieline.transfer import csv_file, ndjson_file
+from tieline.transfer.columns import COLUMNS
+from tieline.transfer.load import Job, Landed, load
+from tieline.transfer.unload import unload
+
+COUNTED = ("created", "updated", "unchanged", "skipped")
+
+
+@dataclass
+class Loaded:
+    """How a load ended: what was counted (only what is not zero), and the refused lines with their reasons."""
+
+    counts: dict
+    refused: dict
+
+
+@dataclass
+class Registry:
+    """A company of the database, and what can be done with its files."""
+
+    id: str
+    database: object
+
+    def load(self, what, text, form="csv", **job):
+        """Load a file's text as the command line would."""
+        stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
+        records = (
+            csv_file.read(stream, COLUMNS[what], self.id) if form == "csv" else ndjson_file.read(stream, what, self.id)
+        )
+        return self.load_records(what, records, **job)
+
+    def load_records(self, what, records, **job):
+        landed = Landed()
+        with connected(self.database.dsn) as conn:
+            load(conn, records, Job(what, Acting(self.id, "cli:ann", "import_1"), **job), landed.merge)
+        counts = {name: getattr(landed, name) for name in COUNTED if getattr(landed, name)}
+        return Loaded(counts, {refused.line: refused.reason for refused in landed.refused})
+
+    def export(self, what, form="csv"):
+        """The file of a company."""
+        stream = io.BytesIO()
+        with connected(self.database.dsn) as conn:
+            unload(conn, what, form, Acting(self.id, "cli:ann"), stream)
+        return stream.getvalue()
+
+    def mappings(self, columns='"entityId", "externalId"'):
+        return self.database.execute(
+            f'select {columns} from tieline."externalIntegrationMapping" where "companyId" = %s order by "entityId"',
+            self.id,
+        )
+
+    def changes(self, columns="operation"):
+        return self.database.execute(
+            f'select {columns} from tieline."mappingChange" where "companyId" = %s order by position', self.id
+        )
+
+
+def make_registry(database):
+    company_id = f"co-{secrets.token_hex(6)}"
+    database.execute("insert into tieline.company (id, name) values (%s, %s)", company_id, company_id)
+    return Registry(company_id, database)
+
+
+@pytest.fixture
+def acme(database):
+    return make_registry(database)
+
+
+@pytest.fixture
+def globex(database):
+    return make_registry(database)

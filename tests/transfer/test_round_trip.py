@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "bioregistry"
+AWKWARD = [
+    "",
+    " ",
+    '"',
+    "a,b",
+    "line\nbreak\r\n",
+    "\\.",
+    "\\N",
+    "null",
+    "=1+1",
+    "007",
+    "\x01\x02\t",
+    "\ufeffx",
+    "\u2028",
+    "😀",
+    "'; drop table",
+]
+
+
+def fill(acme):
+    rows = [
+        {
+            "entityType": "item",
+            "entityId": text,
+            "integration": "xero",
+            "externalId": f"{place}{text}",
+            "link": text,
+            "metadata": {"text": text, "number": 1.10} if place % 2 else None,
+            "lastSyncedAt": "2026-03-29T01:59:59.123456+01:00",
+            "createdAt": "1999-12-31T23:59:59Z",
+            "createdBy": text,
+            "updatedBy": None,
+        }
+        for place, text in enumerate(AWKWARD)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    assert acme.load("mappings", lines, "ndjson").counts == {"created": len(AWKWARD)}
+    acme.load("mappings", "entityType,entityId,integration,remoteUpdatedAt\nitem,far,xero,infinity\n")
+    acme.load("elements", 'id,title\n9223372036854775807,""\n,"a\nb"\n')
+    acme.load("systems", 'integration,name,systemUrl,metadata\nxero,"",https://xero.example,"[1.0]"\nb,B,,\n')
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+@pytest.mark.parametrize("what", ["mappings", "elements", "systems"])
+def test_what_export_writes_import_takes_back_byte_for_byte(acme, globex, what, form):
+    fill(acme)
+    written = acme.export(what, form)
+    loaded = globex.load(what, written, form)
+    assert loaded.refused == {}
+    assert globex.export(what, form) == written
+    assert set(acme.load(what, written, form).counts) == {"unchanged"}
+
+
+def test_an_export_leaves_the_company_out_and_other_companies_too(acme, globex):
+    fill(acme)
+    assert acme.id.encode() not in acme.export("mappings", "ndjson")
+    assert globex.export("mappings", "ndjson") == b""
+    assert globex.export("elements").decode() == "id,title,creationTime,modificationDate\n"
+
+
+def test_the_example_lands_but_for_four_ids_that_real_registries_share(acme):
+    counts = {what: acme.load(what, (EXAMPLE / f"{what}.csv").read_bytes()) for what in ("systems", "elements")}
+    assert counts["systems"].counts == {"created": 33}
+    assert counts["elements"].counts == {"created": 2_937}
+    loaded = acme.load("mappings", (EXAMPLE / "mappings.csv").read_bytes())
+    assert loaded.counts == {"created": 7_678}
+    assert loaded.refused == {
+        3303: "'Q50018' is held by element 1153, by line 3284 of this file",
+        5083: "'Q7187' is held by element 766, by line 2136 of this file",
+        6461: "'Q113989515' is held by element 2210, by line 6460 of this file",
+        6462: "'Q113989515' is held by element 2210, by line 6460 of this file",
+    }
