@@ -1,4 +1,4 @@
-"""What a real PostgREST 17 answered to each request, we answer too (recorded/README.md says how they compare)."""
+"""What a real PostgREST 17 answered to each request, we answer too (data/README.md says how they compare)."""
 
 import argparse
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parent / "data"
 COMPANIES = ["c1", "c2", "c3"]
 REQUESTS_A_MINUTE = 1_000_000
 

@@ -86,7 +86,7 @@ class Function:
     """A function under /rpc/.
 
     `rows` is a select whose columns are `columns`, `ctes` the common table expressions that it needs, which may write.
-    Both take the company as $1 and the JSON object of the arguments as $2. A GET's arguments are all strings in it:
+    Both take the company as $1 and the JSON object of the arguments as $2. Those of a GET are all strings in it:
     json_to_record reads them, array literals too. Of a single one the answer is the row, else an array of rows.
     """
 
@@ -233,8 +233,7 @@ _CAST_WORDS: tuple[LiteralString, ...] = (
     "int2", "int4", "int8", "smallint", "bigint", "numeric", "decimal", "real", "float", "float4", "float8",
     "double precision", "date", "time", "timetz", "timestamp", "timestamptz", "time without time zone",
     "time with time zone", "timestamp without time zone", "timestamp with time zone", "interval", "json", "jsonb",
-    "uuid", "bytea", "money", "inet", "cidr", "macaddr", "bit", "bit varying", "varbit", "tsvector", "tsquery", "oid",
+    "uuid", "bytea", "money", "inet", "cidr", "macaddr", "bit", "bit varying", "varbit", "tsvector", "tsquery",
     "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "point", "box", "xml", "jsonpath",
-    "regclass", "regtype", "xid", "pg_lsn",
 )  # fmt: skip
 CASTS: Mapping[str, LiteralString] = {word: word for word in _CAST_WORDS}

@@ -85,7 +85,7 @@ def compile(model: Model, values: Values) -> Sql:  # noqa: A001 - what it does, 
     >>> made = plan(Asked("GET", "company", "select=id&name=eq.x", Preferences()), "c1", Limits(9, 1000))
     >>> sql = compile(made.model, made.values)
     >>> print(sql.text)
-    select count(*), null, coalesce(json_agg(p), '[]') from (select r."id" as "id" from tieline."company" r where r."id" = $1 and r."name" = $2 limit $3) p
+    select count(*), null, coalesce(json_agg(p), '[]') from (select "company"."id" as "id" from tieline."company" "company" where "company"."id" = $1 and "company"."name" = $2 limit $3) p
     >>> sql.parameters
     ('c1', 'x', '1000')
     """  # noqa: E501 - the statement is one line

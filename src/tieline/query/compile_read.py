@@ -102,13 +102,15 @@ def _embedded(embed: Embed, alias: LiteralString, placeholders: Placeholders, *,
     return results
 
 
-def _join(embed: Embed, parent: LiteralString, alias: LiteralString, placeholders: Placeholders) -> LiteralString:
+def _join(
+    embed: Embed, parent: LiteralString, alias: LiteralString, placeholders: Placeholders, *, depth: int
+) -> LiteralString:
     """The lateral join that brings an embedded resource's results."""
-    table = placeholders.alias()
+    table = alias_of(embed.node, depth)
     relationship = embed.relationship
     link: LiteralString = f"{table}.{relationship.foreign_column.sql} = {parent}.{relationship.column.sql}"
     kind: LiteralString = "inner" if embed.is_inner else "left"
-    rows = select(embed.node, table, placeholders, link=link, is_spread=embed.is_spread)
+    rows = select(embed.node, placeholders, link=link, is_spread=embed.is_spread, depth=depth)
     if relationship.is_to_one:
         return f" {kind} join lateral ({rows}) {alias} on true"
     keys = result_keys(embed.node)
@@ -123,6 +125,11 @@ def _join(embed: Embed, parent: LiteralString, alias: LiteralString, placeholder
     return f" {kind} join lateral (select {gathered} from ({rows}) {item}) {alias} on {condition_}"
 
 
+def alias_of(node: Node, depth: int) -> LiteralString:
+    """What a node's rows are called, as PostgREST does: PostgreSQL's errors quote it."""
+    return f'"{node.resource.name}_{digits(depth)}"' if depth else f'"{node.resource.name}"'
+
+
 def _ties(node: Node, alias: LiteralString, link: LiteralString | None) -> list[LiteralString]:
     """What every row must be: of the company, and of its parent."""
     company = node.resource.company
@@ -134,18 +141,19 @@ def _ties(node: Node, alias: LiteralString, link: LiteralString | None) -> list[
 
 def select(
     node: Node,
-    alias: LiteralString,
     placeholders: Placeholders,
     *,
     source: LiteralString | None = None,
     link: LiteralString | None = None,
     is_spread: bool = False,
     is_named: bool = False,
+    depth: int = 0,
 ) -> LiteralString:
     """The rows of a node: its results s1 to sn, or under their own names.
 
     `source` stands in for the table, `link` ties the rows to their parent's.
     """
+    alias = alias_of(node, depth)
     embed_aliases: list[LiteralString] = [placeholders.alias() for _ in node.embeds]
     results = [_own(o, alias, placeholders, is_spread=is_spread) for o in node.outputs]
     for embed, embed_alias in zip(node.embeds, embed_aliases, strict=True):
@@ -157,7 +165,7 @@ def select(
     if link is not None:
         columns.append("true as present")
     joins: list[LiteralString] = [
-        _join(embed, alias, embed_alias, placeholders)
+        _join(embed, alias, embed_alias, placeholders, depth=depth + 1)
         for embed, embed_alias in zip(node.embeds, embed_aliases, strict=True)
     ]
     present: list[LiteralString] = [f"({embed_alias}.present is true)" for embed_alias in embed_aliases]
@@ -178,11 +186,11 @@ def select(
     return text
 
 
-def _exists(embed: Embed, parent: LiteralString, placeholders: Placeholders) -> LiteralString:
-    table = placeholders.alias()
+def _exists(embed: Embed, parent: LiteralString, placeholders: Placeholders, *, depth: int) -> LiteralString:
+    table = alias_of(embed.node, depth)
     relationship = embed.relationship
     link: LiteralString = f"{table}.{relationship.foreign_column.sql} = {parent}.{relationship.column.sql}"
-    return f"exists ({matches(embed.node, table, placeholders, link=link)})"
+    return f"exists ({matches(embed.node, placeholders, link=link, depth=depth)})"
 
 
 def _embeds_tested(conditions: Sequence[Condition]) -> set[int]:
@@ -197,20 +205,22 @@ def _embeds_tested(conditions: Sequence[Condition]) -> set[int]:
 
 def matches(
     node: Node,
-    alias: LiteralString,
     placeholders: Placeholders,
     *,
     source: LiteralString | None = None,
     link: LiteralString | None = None,
+    depth: int = 0,
 ) -> LiteralString:
     """The rows that a node's filters let through, all of them, without their values: to be counted."""
+    alias = alias_of(node, depth)
     tested = _embeds_tested(node.where)
     embedded: list[LiteralString] = [
-        _exists(embed, alias, placeholders) if index in tested else "true" for index, embed in enumerate(node.embeds)
+        _exists(embed, alias, placeholders, depth=depth + 1) if index in tested else "true"
+        for index, embed in enumerate(node.embeds)
     ]
     text: LiteralString = f"select 1 from {source or node.resource.table} {alias}"
     text += where(_ties(node, alias, link), node.where, Scope(alias, embedded), placeholders)
-    inner: list[LiteralString] = [_exists(e, alias, placeholders) for e in node.embeds if e.is_inner]
+    inner: list[LiteralString] = [_exists(e, alias, placeholders, depth=depth + 1) for e in node.embeds if e.is_inner]
     return " and ".join([text, *inner])
 
 
@@ -243,13 +253,13 @@ def body(node: Node, rendering: Rendering, rows: LiteralString, placeholders: Pl
 def compile_read(read: Read, placeholders: Placeholders) -> LiteralString:
     """Columns of its one row: how many rows are on the page, how many there are in all, the body."""
     node = read.node
-    rows = select(node, "r", placeholders, is_named=is_named(node, read.rendering))
+    rows = select(node, placeholders, is_named=is_named(node, read.rendering))
     # Rows are counted as a whole, so that every value of theirs is made even when no body is.
     counted: LiteralString = "count(*)" if read.rendering.form is not None else "count(p)"
     made = body(node, read.rendering, "p", placeholders)
     total: LiteralString = "null"
     if read.is_counted:
-        found = matches(node, "m", placeholders)
+        found = matches(node, placeholders)
         if read.count_max is not None:
             found += f" limit {placeholders.of(read.count_max)}"
         total = f"(select count(*) from ({found}) c)"
@@ -261,14 +271,14 @@ def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
     node = call.node
     placeholders.of(call.arguments)
     ctes: LiteralString = f"{call.function.ctes}, " if call.function.ctes else ""
-    rows = select(node, "r", placeholders, source="called", is_named=is_named(node, call.rendering))
+    rows = select(node, placeholders, source="called", is_named=is_named(node, call.rendering))
     made = body(node, call.rendering, "p", placeholders)
     total: LiteralString = "null"
     if call.is_counted:
-        total = f"(select count(*) from ({matches(node, 'm', placeholders, source='called')}) c)"
+        total = f"(select count(*) from ({matches(node, placeholders, source='called')}) c)"
     return f"with {ctes}called as ({call.function.rows}) select count(p), {total}, {made} from ({rows}) p"
 
 
 def compile_plan(read: Read, placeholders: Placeholders) -> LiteralString:
     """What PostgreSQL expects to find: for count=planned."""
-    return f"explain (format json) {matches(read.node, 'm', placeholders)}"
+    return f"explain (format json) {matches(read.node, placeholders)}"

@@ -55,7 +55,7 @@ def company_of(resource: Resource) -> Column:
 
 
 def _own(resource: Resource) -> LiteralString:
-    return f"r.{company_of(resource).sql} = $1"
+    return f'"{resource.name}".{company_of(resource).sql} = $1'
 
 
 def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
@@ -67,7 +67,7 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
     for column in others:
         columns.append(column.sql)
         values.append(f"b.{column.sql}")
-    text: LiteralString = f"insert into {resource.table} as r ({', '.join(columns)}) select {', '.join(values)}"
+    text: LiteralString = f"insert into {resource.table} ({', '.join(columns)}) select {', '.join(values)}"
     text += f" from {rows_of(insert.body, placeholders)}"
     conditions: list[LiteralString] = []
     if company in insert.body.columns:
@@ -78,7 +78,7 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
         text += f" where {' and '.join(conditions)}"
     if insert.conflict is not None:
         text += _on_conflict(insert.conflict, resource, insert.body.columns)
-    return text + f" returning {_returned(resource)}, r.xmax = 0 as is_new"
+    return text + f' returning {_returned(resource)}, "{resource.name}".xmax = 0 as is_new'
 
 
 def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Column]) -> LiteralString:
@@ -90,7 +90,7 @@ def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Colum
 
 
 def _returned(resource: Resource) -> LiteralString:
-    return ", ".join([f"r.{c.sql}" for c in resource.columns.values()])
+    return ", ".join([f'"{resource.name}".{c.sql}' for c in resource.columns.values()])
 
 
 def _update(update: Update, placeholders: Placeholders) -> LiteralString:
@@ -98,23 +98,27 @@ def _update(update: Update, placeholders: Placeholders) -> LiteralString:
     own = _own(resource)
     if not update.body.columns:
         # Nothing to set: nothing is changed, and nothing is answered.
-        return f"select {_returned(resource)} from {resource.table} r where {own} and false"
+        return f"select {_returned(resource)} from {resource.table} where {own} and false"
     changes: list[LiteralString] = []
     for column in update.body.columns:
         value: LiteralString = f"b.{column.sql}"
         if column is resource.company:
             value = f"case when {value} = $1 then $1 else {_refuse_company(resource)}::text end"
         changes.append(f"{column.sql} = {value}")
-    text: LiteralString = f"update {resource.table} r set {', '.join(changes)}"
+    text: LiteralString = f"update {resource.table} set {', '.join(changes)}"
     # Of several rows in the body the first counts.
     text += f" from (select * from {rows_of(update.body, placeholders)} limit 1) b"
-    return text + where([own], update.where, Scope("r"), placeholders) + f" returning {_returned(resource)}"
+    return (
+        text
+        + where([own], update.where, Scope(f'"{resource.name}"'), placeholders)
+        + f" returning {_returned(resource)}"
+    )
 
 
 def _delete(delete: Delete, placeholders: Placeholders) -> LiteralString:
     resource = delete.node.resource
-    text: LiteralString = f"delete from {resource.table} r"
-    text += where([_own(resource)], delete.where, Scope("r"), placeholders)
+    text: LiteralString = f"delete from {resource.table}"
+    text += where([_own(resource)], delete.where, Scope(f'"{resource.name}"'), placeholders)
     return text + f" returning {_returned(resource)}"
 
 
@@ -137,7 +141,7 @@ def _answer(node: Node, rendering: Rendering, guard: LiteralString, placeholders
     """From the rows that were written: their number, their body, and the guard."""
     if rendering.form is None:
         return f"select count(*), null, {guard} from written"
-    rows = select(node, "r", placeholders, source="written", is_named=is_named(node, rendering))
+    rows = select(node, placeholders, source="written", is_named=is_named(node, rendering))
     return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
 
 

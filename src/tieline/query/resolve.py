@@ -38,10 +38,15 @@ from tieline.query.syntax import (
 
 # PostgreSQL cuts longer names; a key of an answer is a name there.
 _NAME_BYTES_MAX = 63
+# PostgreSQL reads the beginnings of these words, as far as they are not those of another.
 _TRUTHS: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "tru", "tr", "t", "yes", "ye", "y", "on", "1"), True),
-    **dict.fromkeys(("false", "fals", "fal", "fa", "f", "no", "n", "off", "of", "0"), False),
-}
+    word[:length]: is_true
+    for word, is_true, length_min in (
+        ("true", True, 1), ("yes", True, 1), ("on", True, 2), ("1", True, 1),
+        ("false", False, 1), ("no", False, 1), ("off", False, 2), ("0", False, 1),
+    )
+    for length in range(length_min, len(word) + 1)
+}  # fmt: skip
 
 
 @dataclass(slots=True)
