@@ -1,6 +1,7 @@
 """GET, PATCH and DELETE /api/v2/elements/{id}."""
 
 import pytest
+
 from refusals import field_error, refused
 
 ELEMENTS = "/api/v2/elements"

@@ -1,6 +1,7 @@
 """POST /api/v2/elements."""
 
 import pytest
+
 from refusals import field_error, refused
 
 ELEMENTS = "/api/v2/elements"

@@ -1,6 +1,7 @@
 """GET /api/v2/elements/{id}/external-elements."""
 
 import pytest
+
 from refusals import field_error, refused
 
 ELEMENT = "/api/v2/elements/7"

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from refusals import field_error, refused
 
 ELEMENT = "/api/v2/elements/7"

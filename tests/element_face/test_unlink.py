@@ -1,6 +1,7 @@
 """POST /api/v2/elements/{id}/external-element/unlink."""
 
 import pytest
+
 from refusals import field_error, refused
 
 ELEMENT = "/api/v2/elements/7"

@@ -1,6 +1,7 @@
 """Which external system a link or unlink of the element face means."""
 
 import pytest
+
 from refusals import refused
 
 ELEMENT = "/api/v2/elements/7"
