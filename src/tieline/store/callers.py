@@ -1,7 +1,6 @@
 """Who presents a key, remembered for a moment, and when keys were last used."""
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,13 +64,12 @@ class Callers:
             await asyncio.gather(self._writer, return_exceptions=True)
         await self._flush()
 
-    async def find(self, secret: str, request_id: str) -> Key | None:
-        """The key of this text, if there is one that holds.
+    async def find(self, digest: bytes, request_id: str) -> Key | None:
+        """The key whose text has this SHA-256, if there is one that holds.
 
         Raises:
             Problem: the database cannot be asked.
         """
-        digest = _digest(secret)
         return await self._key(digest, Sql(shipped("keys/find"), (digest.hex(),)), Session("", "", request_id))
 
     async def find_by_id(self, company_id: str, key_id: str, request_id: str) -> Key | None:
@@ -83,9 +81,9 @@ class Callers:
         statement = Sql(shipped("keys/get"), (company_id, key_id))
         return await self._key((company_id, key_id), statement, Session(company_id, "", request_id))
 
-    def remembers(self, secret: str) -> bool:
+    def remembers(self, digest: bytes) -> bool:
         """Whether `find` would answer without asking the database."""
-        remembered = self._remembered.get(_digest(secret))
+        remembered = self._remembered.get(digest)
         return remembered is not None and asyncio.get_running_loop().time() <= remembered.until
 
     async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session) -> Key | None:
@@ -116,7 +114,3 @@ class Callers:
                 await self._connections.run(statement, Session(company_id, "", ""), lane=Lane.SINGLE)
             except (Problem, DatabaseError) as error:
                 log.warning("The times of last use could not be written.", reason=str(error))
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()

@@ -1,8 +1,41 @@
 """uvicorn's HTTP protocol, with limits on how much head a client sends and how long it takes."""
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class Corked:
+    """A transport that sends what is written in one turn of the event loop in one piece.
+
+    uvicorn writes head and body of an answer one by one, and each write would be a system call and a packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._waiting: list[bytes] = []
+        self._call_soon = asyncio.get_running_loop().call_soon
+
+    def __getattr__(self, name: str) -> object:
+        """Whatever else a transport does."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send at the end of this turn."""
+        if not self._waiting:
+            self._call_soon(self._uncork)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Close behind what waits."""
+        self._uncork()
+        self._transport.close()
+
+    def _uncork(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._transport.write(b"".join(waiting))
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -19,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Wait for a first head, but not for ever."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Corked(transport)))
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:

@@ -1,62 +1,61 @@
 """How often keys call and addresses fail to log in: fixed windows of a minute, exact within this process."""
 
 import time
-from functools import cache
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+from limits.aio.storage import MemoryStorage
 
 from tieline import problems
 from tieline.settings import Settings
 
-FAILED = "failed"
+WINDOW_SECONDS = 60
 
 
 class Rates:
-    """The counts of this process. With several workers a key may make as many requests in each."""
+    """The counts of this process. With several workers a key may make as many requests in each.
+
+    The library's storage counts and forgets; its strategies on top would cost a tenth of a look-up.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._counts = MemoryStorage()
         self._default = settings.rate_limit_per_minute
-        self._failures = per_minute(settings.failed_logins_per_minute)
+        self._failures_max = settings.failed_logins_per_minute
 
-    def count(self, company_id: str, key_id: str, limit: int | None) -> tuple[tuple[str, str], ...]:
+    async def count(self, company_id: str, key_id: str, limit: int | None) -> tuple[tuple[str, str], ...]:
         """Count a request of a key; the headers that tell it where it stands.
 
         Raises:
             Problem: 429, with these headers and Retry-After.
         """
-        item = per_minute(limit or self._default)
-        holds = self._windows.hit(item, company_id, key_id)
-        reset, remaining = self._windows.get_window_stats(item, company_id, key_id)
+        place = f"key/{company_id}/{key_id}"
+        limit = limit or self._default
+        made = await self._counts.incr(place, WINDOW_SECONDS)
+        reset = await self._counts.get_expiry(place)
         headers = (
-            ("x-ratelimit-limit", str(item.amount)),
-            ("x-ratelimit-remaining", str(remaining)),
+            ("x-ratelimit-limit", str(limit)),
+            ("x-ratelimit-remaining", str(max(0, limit - made))),
             ("x-ratelimit-reset", str(int(reset) + 1)),
         )
-        if not holds:
-            problem = problems.too_many_requests(max(1, int(reset - time.time()) + 1))
+        if made > limit:
+            problem = problems.too_many_requests(_seconds_until(reset))
             problem.headers = (*problem.headers, *headers)
             raise problem
         return headers
 
-    def require_few_failures(self, address: str) -> None:
+    async def require_few_failures(self, address: str) -> None:
         """Let an address try credentials.
 
         Raises:
             Problem: 429, it has tried too many that do not hold.
         """
-        if not self._windows.test(self._failures, FAILED, address):
-            reset, _ = self._windows.get_window_stats(self._failures, FAILED, address)
-            raise problems.too_many_requests(max(1, int(reset - time.time()) + 1))
+        place = f"failed/{address}"
+        if await self._counts.get(place) >= self._failures_max:
+            raise problems.too_many_requests(_seconds_until(await self._counts.get_expiry(place)))
 
-    def count_failure(self, address: str) -> None:
+    async def count_failure(self, address: str) -> None:
         """The credentials that came from this address do not hold."""
-        self._windows.hit(self._failures, FAILED, address)
+        await self._counts.incr(f"failed/{address}", WINDOW_SECONDS)
 
 
-@cache
-def per_minute(amount: int) -> RateLimitItem:
-    """The library's item for a limit; made once for each."""
-    return RateLimitItemPerMinute(amount)
+def _seconds_until(moment: float) -> int:
+    return max(1, int(moment - time.time()) + 1)
