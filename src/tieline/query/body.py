@@ -44,6 +44,8 @@ def _uniform(rows: Sequence[Mapping[str, object]], message: str) -> tuple[str, .
 def _json(body: bytes) -> Payload:
     keys_must_match = "All object keys must match"
     try:
+        # Raw values are passed over unread: that they are text at all is not seen otherwise.
+        body.decode()
         if _looks_like_object(body):
             return Payload(body, tuple(sorted(_raw_row.decode(body))), is_object=True)
         _anything.decode(body)
@@ -55,8 +57,6 @@ def _json(body: bytes) -> Payload:
         rows = _raw_rows.decode(body)
     except msgspec.ValidationError:
         raise problems.body_invalid(keys_must_match) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise problems.body_invalid("Empty or invalid json") from None
     return Payload(body, _uniform(rows, keys_must_match), is_object=False) if rows else _NO_ROWS
 
 

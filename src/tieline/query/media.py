@@ -19,6 +19,11 @@ class Form(Enum):
 
     @property
     def content_type(self) -> str:
+        """How the answer's header names it.
+
+        >>> Form.CSV.content_type
+        'text/csv; charset=utf-8'
+        """
         return f"{self.value}; charset=utf-8"
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from tieline.query.cursor import Cursor, UnreadableError, field, field_name, identifier, json_steps, quoted_value
-from tieline.query.syntax import Field, Filter, Logic, LogicWord, Path, Quantifier, Test
+from tieline.query.syntax import Field, Filter, Logic, LogicWord, Path, Predicate, Quantifier
 
 # Longest first, so that no operator hides one that it begins.
 SIMPLE = ("neq", "nxr", "nxl", "adj", "cs", "cd", "ov", "sl", "sr")
@@ -66,7 +66,7 @@ def _values(cursor: Cursor) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _full_text(cursor: Cursor, word: str, *, is_negated: bool, value: Value) -> Test:
+def _full_text(cursor: Cursor, word: str, *, is_negated: bool, value: Value) -> Predicate:
     language = None
     if cursor.take("("):
         language = identifier(cursor)
@@ -74,18 +74,18 @@ def _full_text(cursor: Cursor, word: str, *, is_negated: bool, value: Value) -> 
             raise UnreadableError(cursor.position, _OPERATOR)
         cursor.expect(")")
     cursor.expect(".", "delimiter (.)")
-    return Test(word, (value(cursor),), is_negated, language=language)
+    return Predicate(word, (value(cursor),), is_negated, language=language)
 
 
 def _quantifier(word: str | None) -> Quantifier | None:
     return next((q for q in get_args(Quantifier) if q == word), None)
 
 
-def read_test(cursor: Cursor, value: Value) -> Test:
+def read_test(cursor: Cursor, value: Value) -> Predicate:
     """What a filter asks.
 
     >>> read_test(Cursor("not.eq.a.b"), _rest)
-    Test(operator='eq', values=('a.b',), is_negated=True, quantifier=None, language=None)
+    Predicate(operator='eq', values=('a.b',), is_negated=True, quantifier=None, language=None)
     >>> read_test(Cursor('in.(a,"b,c")'), _rest).values
     ('a', 'b,c')
     >>> read_test(Cursor("like(any).{a*,b*}"), _rest).quantifier
@@ -95,15 +95,15 @@ def read_test(cursor: Cursor, value: Value) -> Test:
     """
     is_negated = cursor.take("not.")
     if cursor.take("in."):
-        return Test("in", _values(cursor), is_negated)
+        return Predicate("in", _values(cursor), is_negated)
     if cursor.take("is."):
         word = cursor.match(_IS_WORD)
         if word is None:
             raise UnreadableError(cursor.position, "isVal: (null, not_null, true, false, unknown)")
         cursor.skip_spaces()
-        return Test("is", (word.lower(),), is_negated)
+        return Predicate("is", (word.lower(),), is_negated)
     if cursor.take("isdistinct."):
-        return Test("isdistinct", (value(cursor),), is_negated)
+        return Predicate("isdistinct", (value(cursor),), is_negated)
     word = cursor.match(_FULL_TEXT)
     if word is not None:
         return _full_text(cursor, word, is_negated=is_negated, value=value)
@@ -112,10 +112,10 @@ def read_test(cursor: Cursor, value: Value) -> Test:
         raise UnreadableError(cursor.position, _OPERATOR if is_negated else f'"not" or {_OPERATOR}')
     cursor.position = found.end()
     quantifier = _quantifier(found.group(2)) if found.re is _QUANTIFIED else None
-    return Test(found.group(1), (value(cursor),), is_negated, quantifier)
+    return Predicate(found.group(1), (value(cursor),), is_negated, quantifier)
 
 
-def whole_test(text: str) -> Test:
+def whole_test(text: str) -> Predicate:
     """A parameter's value; nothing may follow.
 
     >>> whole_test("is.NULL").values

@@ -29,11 +29,11 @@ from tieline.query.syntax import (
     JsonStep,
     Logic,
     OrderTerm,
+    Predicate,
     Query,
     SelectField,
     SelectItem,
     SelectRelation,
-    Test,
 )
 
 # PostgreSQL cuts longer names; a key of an answer is a name there.
@@ -255,7 +255,7 @@ class Resolver:
                     return EmbedTest(index, is_empty=not test.is_negated)
         return self.test(self.expression(branch, asked.field), test)
 
-    def test(self, expression: Expression, test: Test) -> Condition:
+    def test(self, expression: Expression, test: Predicate) -> Condition:
         """What a filter asks of an expression."""
         found = expression.column
         if found.type == "boolean" and not found.is_nullable and not expression.steps:
@@ -336,7 +336,7 @@ def _implied_name(name: Field) -> str:
     return keys[-1] if keys else name.name
 
 
-def _truth(test: Test) -> bool | None:
+def _truth(test: Predicate) -> bool | None:
     """Which of the two values of a boolean is asked for; none if that cannot be told."""
     if test.quantifier is not None or test.operator not in {"eq", "neq", "is"}:
         return None
@@ -356,7 +356,7 @@ def array_literal(values: tuple[str, ...]) -> str:
     return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
 
 
-def _bound(test: Test) -> str:
+def _bound(test: Predicate) -> str:
     if test.operator == "in":
         return array_literal(test.values)
     if test.operator in {"like", "ilike"}:

@@ -26,7 +26,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Predicate:
     """What a filter asks of its field. `operator` is a word of parse_filter.OPERATORS; `in` has several values."""
 
     operator: str
@@ -39,7 +39,7 @@ class Test:
 @dataclass(frozen=True, slots=True)
 class Filter:
     field: Field
-    test: Test
+    test: Predicate
 
 
 @dataclass(frozen=True, slots=True)

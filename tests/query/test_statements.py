@@ -1,0 +1,205 @@
+"""What statements are made of: the catalogue's words and placeholders, whatever a client writes."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tieline.problems import Problem
+from tieline.query import prefer
+from tieline.query.catalogue import RESOURCES, WORDS
+from tieline.query.compile import compiled_doubles, compiled_holder, compiled_plan
+from tieline.query.model import Insert, Read, Update
+from tieline.query.parse import Limits
+from tieline.query.plan import Asked, plan
+from tieline.query.prefer import NONE
+from tieline.query.prepare import prepare
+
+LIMITS = Limits(depth_max=50, page_rows_max=1000)
+MAPPING = "externalIntegrationMapping"
+# Part of every text that a client makes up here; no word of ours has it in it.
+STRANGE = "zqx"
+SECONDS_MAX = 2.0
+
+names = st.sampled_from([STRANGE, f"{STRANGE} é", f'"{STRANGE}.,()"', f"{STRANGE}-1", "id", "metadata", "name"])
+values = st.sampled_from(
+    [STRANGE, f"'; drop {STRANGE}", f"${STRANGE}", "$1", "true", "", f"({STRANGE})", f"{{{STRANGE}}}"]
+)
+operators = st.sampled_from(["eq", "neq", "like", "in", "is", "cs", "fts", f"fts({STRANGE})", "isdistinct", "eq(any)"])
+paths = st.builds(lambda keys: "".join(f"->{key}" for key in keys), st.lists(names, max_size=2))
+fields = st.builds(lambda name, path: name + path, st.sampled_from(["metadata", "id", "createdAt"]), paths)
+items = st.one_of(
+    st.builds("{}:{}".format, names, fields),
+    st.builds("{}::text".format, fields),
+    st.builds("{}.max()".format, fields),
+    st.builds("{}:company!inner({}:name)".format, names, names),
+    st.just("...company(name,count())"),
+    st.just("count()"),
+)
+filters = st.builds("{}={}.{}".format, fields, operators, values)
+queries = st.builds(
+    lambda select, where, order: "&".join([f"select={','.join(select)}", *where, *([f"order={order}.desc"] * 1)]),
+    st.lists(items, max_size=4),
+    st.lists(filters, max_size=3),
+    fields,
+)
+
+
+def every_statement(asked: Asked) -> list[str]:
+    prepared = prepare(asked, STRANGE, LIMITS)
+    model = prepared.plan.model
+    texts = [prepared.statement.text]
+    if isinstance(model, Read):
+        texts.append(compiled_plan(model).text)
+    if isinstance(model, Insert | Update):
+        keys = model.node.resource.keys
+        texts += [found.text for found in (compiled_holder(model, key) for key in keys) if found is not None]
+    if isinstance(model, Insert):
+        found = compiled_doubles(model)
+        texts += [] if found is None else [found.text]
+    return texts
+
+
+def raw(query: str) -> str:
+    return query.replace("%", "%25").replace("+", "%2B").replace(";", "%3B")
+
+
+@given(query=queries, method=st.sampled_from(["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT"]), form=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_no_word_of_a_client_is_in_a_statement(query, method, form):
+    wishes = prefer.parse(["return=representation, count=exact, resolution=merge-duplicates"])
+    body = f'{{"id": "{STRANGE}", "entityType": "x", "entityId": "y", "integration": "{STRANGE}"}}'.encode()
+    accept = "text/csv" if form else None
+    try:
+        texts = every_statement(Asked(method, MAPPING, raw(query), wishes, accept, None, None, body))
+    except Problem:
+        return
+    for text in texts:
+        assert STRANGE not in text
+        assert set(re.findall(r'"([^"]+)"', text)) <= {*WORDS, *(f"{r}_{depth}" for r in RESOURCES for depth in (1, 2))}
+
+
+@given(query=queries)
+@settings(max_examples=200, deadline=None)
+def test_every_table_is_read_for_the_company_only(query):
+    try:
+        texts = every_statement(Asked("GET", MAPPING, raw(query), prefer.parse(["count=exact"])))
+    except Problem:
+        return
+    for text in texts:
+        for table, alias in re.findall(r'tieline\."(\w+)" ("\w+")', text):
+            company = RESOURCES[table].company
+            assert company is not None
+            assert f'{alias}."{company.name}" = $1' in text
+
+
+def outcome(asked: Asked) -> int:
+    try:
+        return len(prepare(asked, "c1", LIMITS).statement.parameters)
+    except Problem as problem:
+        return problem.status
+
+
+@given(
+    query=st.text(max_size=200), method=st.sampled_from(["GET", "POST", "PATCH", "DELETE"]), body=st.binary(max_size=50)
+)
+@settings(max_examples=500, deadline=None)
+def test_any_request_whatever_gives_a_statement_or_a_problem(query, method, body):
+    assert 1 <= outcome(Asked(method, MAPPING, query, NONE, None, None, None, body)) < 500
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a,", "company(", "a->", "a:", '"\\', "...a", "!inner", "a-", ".a", "not.", " ", '"', "::text", "count(),", "*,"],
+)
+@pytest.mark.parametrize("start", ["select=", "order=", "or=(", "id=in.(", "and=(and(", "id=", "columns="])
+def test_long_texts_are_read_in_linear_time(start, piece):
+    started = time.perf_counter()
+    with pytest.raises(Problem):
+        prepare(Asked("GET", MAPPING, start + piece * (20_000 // len(piece)) + "\x01(", NONE), "c1", LIMITS)
+    assert time.perf_counter() - started < SECONDS_MAX
+
+
+@pytest.mark.parametrize("query", ["or=(" + "and(" * 60, "select=" + "company(" * 60, "or=(" + "not.or(" * 60])
+def test_nesting_beyond_the_limit_is_refused(query):
+    with pytest.raises(Problem) as raised:
+        prepare(Asked("GET", MAPPING, query, NONE), "c1", LIMITS)
+    assert raised.value.code == "PGRST100"
+
+
+def text_of(query: str, method: str = "GET") -> str:
+    return prepare(Asked(method, MAPPING, query, NONE), "c1", LIMITS).statement.text
+
+
+@pytest.mark.parametrize(
+    ("test", "text"),
+    [
+        ("eq.false", 'not "externalIntegrationMapping"."allowDuplicateExternalId"'),
+        ("is.false", 'not "externalIntegrationMapping"."allowDuplicateExternalId"'),
+        ("eq.t", 'and "externalIntegrationMapping"."allowDuplicateExternalId" '),
+        ("neq.no", 'and "externalIntegrationMapping"."allowDuplicateExternalId" '),
+        ("not.eq.true", 'not "externalIntegrationMapping"."allowDuplicateExternalId"'),
+        ("eq.maybe", '"allowDuplicateExternalId" = $2'),
+        ("gt.false", '"allowDuplicateExternalId" > $2'),
+        ("is.null", '"allowDuplicateExternalId" is null'),
+    ],
+)
+def test_the_flag_is_asked_for_as_the_partial_index_has_it(test, text):
+    assert text in text_of(f"allowDuplicateExternalId={test}") + " "
+
+
+@pytest.mark.parametrize(
+    ("query", "is_lookup"),
+    [
+        ("entityType=eq.a&entityId=eq.b&integration=eq.c", True),
+        ("id=eq.a", True),
+        ("integration=eq.a&entityType=eq.b&externalId=eq.c&allowDuplicateExternalId=is.false", True),
+        ("integration=eq.a&entityType=eq.b&externalId=eq.c", False),
+        ("entityType=eq.a&entityId=eq.b", False),
+        ("id=not.eq.a", False),
+        ("id=gt.a", False),
+        ("id=eq(any).{a}", False),
+        ("id->a=eq.1", False),
+        ("id=eq.a&select=count()", False),
+        ("id=eq.a&select=id,company(name)", False),
+    ],
+)
+def test_a_lookup_gives_a_whole_key_by_equality(query, is_lookup):
+    model = prepare(Asked("GET", MAPPING, query, NONE), "c1", LIMITS).plan.model
+    assert isinstance(model, Read)
+    assert model.is_lookup is is_lookup
+
+
+def test_requests_that_differ_in_values_only_share_a_text_of_which_they_bind_their_own():
+    one = prepare(Asked("GET", MAPPING, "id=eq.a&link=like.b*&order=id", NONE), "c1", LIMITS).statement
+    two = prepare(Asked("GET", MAPPING, "id=eq.%C3%A9+x&link=like.c*&order=id", NONE), "c2", LIMITS).statement
+    assert one.text is two.text
+    assert (one.parameters, two.parameters) == (("c1", "a", "b%", "1000"), ("c2", "é x", "c%", "1000"))
+
+
+def test_more_keys_than_a_function_takes_are_joined_from_several():
+    text = text_of("select=" + ",".join(f"a{i}:id" for i in range(100)))
+    assert text.count("json_build_object(") == 3
+
+
+def test_a_write_answers_from_what_it_wrote():
+    asked = Asked("DELETE", MAPPING, "id=eq.a&select=id", prefer.parse(["return=representation"]))
+    text = prepare(asked, "c1", LIMITS).statement.text
+    assert text.startswith("with written as (delete from")
+    assert "from written" in text
+
+
+def test_a_written_row_is_of_the_company_also_where_row_level_security_would_not_say_so():
+    asked = Asked("POST", MAPPING, "", NONE, None, None, None, b'{"companyId": "c2", "id": "a"}')
+    text = prepare(asked, "c1", LIMITS).statement.text
+    assert "tieline.refuse('42501'" in text
+    assert "select $1::text" in text
+
+
+def test_the_plan_of_a_request_is_the_same_value_for_other_values():
+    one = plan(Asked("GET", MAPPING, "select=a:id&id=eq.1", NONE), "c1", LIMITS)
+    two = plan(Asked("GET", MAPPING, "select=b:id&id=eq.2", NONE), "c2", LIMITS)
+    assert one.model == two.model
+    assert one.values != two.values
