@@ -3,7 +3,8 @@
 Each request sends its settings (company, actor; transaction-local), its statement and a sync, which together are one
 implicit transaction and one round trip. Reads that are sent in the same turn of the event loop share a sync: one
 backend answers many of them for each time it is woken. A statement that fails aborts those behind it up to the sync;
-they did not run and are sent again. Writes never share one: an error would undo a neighbour's write.
+they did not run and are sent again, each with a sync of its own. Writes never share one: an error would undo a
+neighbour's write.
 """
 
 import asyncio
@@ -153,6 +154,10 @@ class Pipeline:
 
     def _send(self, work: Work) -> None:
         conn = self._pgconn
+        # What was aborted by a neighbour once goes alone the second time, however many of them fail.
+        alone = not work.shares_sync or work.sends > 1
+        if alone and self._group.works:
+            self._sync()
         if work.rollback:
             self._send_text(b"begin")
         name = work.name = self._prepare(work) if work.prepared else None
@@ -164,7 +169,7 @@ class Pipeline:
             conn.send_query_prepared(name, work.parameters)
         self._steps.append((Step.STATEMENT, work))
         self._group.works.append(work)
-        if not work.shares_sync:
+        if alone:
             self._sync()
             if work.rollback:
                 # Behind a sync of its own: a failed statement would have this skipped too.
