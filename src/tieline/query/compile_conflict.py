@@ -69,5 +69,6 @@ def compile_doubles(insert: Insert, placeholders: Placeholders) -> LiteralString
     columns = ", ".join([f"b.{c.sql}" for c in insert.conflict.key.columns])
     return (
         f"select min(b.n), (array_agg(b.n order by b.n))[2] from {rows_of(insert.body, placeholders, is_numbered=True)}"
-        f" group by {columns} having count(*) > 1 order by 1 limit 1"
+        # The company has nothing to do with it, but $1 stands for it everywhere.
+        f" where $1::text is not null group by {columns} having count(*) > 1 order by 1 limit 1"
     )
