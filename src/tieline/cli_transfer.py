@@ -31,7 +31,7 @@ transfer_app = App()
 
 @transfer_app.command(name="import")
 def import_file(
-    file: Annotated[str, Parameter(name="FILE", help="The file; - is standard input.")],
+    file: Annotated[str, Parameter(name="FILE", allow_leading_hyphen=True, help="The file; - is standard input.")],
     *,
     company: str,
     what: What,
