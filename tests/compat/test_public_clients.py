@@ -6,10 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from postgrest import AsyncPostgrestClient, CountMethod, ReturnMethod, SyncPostgrestClient
 from postgrest.exceptions import APIError
 from supabase import create_client
+from supabase.lib.client_options import SyncClientOptions
 
 JS = Path(__file__).parent / "js"
 NODE = shutil.which("node")
@@ -130,13 +132,14 @@ def test_postgrest_asynchronously(postgrest, acme, name):
 # supabase itself hands its own postgrest what that deprecates.
 @pytest.mark.filterwarnings("ignore:The '.*' parameter is deprecated:DeprecationWarning")
 def test_supabase_with_its_own_paths_and_headers(acme):
-    client = create_client(acme.server.url, acme.keys["api.write"])
-    assert client.table(TABLE).insert(ROWS).execute().data[0]["companyId"] == acme.id
-    found = client.table(TABLE).select("id").eq("entityType", "item").order("id").limit(2).execute()
-    assert [r["id"] for r in found.data] == ["py1", "py2"]
-    assert client.table("company").select("id, externalIntegrationMapping(count())").execute().data == [
-        {"id": acme.id, "externalIntegrationMapping": [{"count": 5}]}
-    ]
+    with httpx.Client() as connections:
+        options = SyncClientOptions(httpx_client=connections)
+        client = create_client(acme.server.url, acme.keys["api.write"], options)
+        assert client.table(TABLE).insert(ROWS).execute().data[0]["companyId"] == acme.id
+        found = client.table(TABLE).select("id").eq("entityType", "item").order("id").limit(2).execute()
+        assert [r["id"] for r in found.data] == ["py1", "py2"]
+        counted = client.table("company").select("id, externalIntegrationMapping(count())").execute()
+        assert counted.data == [{"id": acme.id, "externalIntegrationMapping": [{"count": 5}]}]
 
 
 @pytest.mark.skipif(NODE is None or NPM is None, reason="node is not installed")
