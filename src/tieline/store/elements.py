@@ -45,7 +45,7 @@ async def add(connections: Connections, session: Session, element_id: int | None
     """Register an element, under the next id if none is given; its JSON.
 
     Raises:
-        Problem: the id is taken.
+        Problem: the id is taken, or the company was deleted a moment ago.
     """
     given = None if element_id is None else str(element_id)
     try:
@@ -54,7 +54,8 @@ async def add(connections: Connections, session: Session, element_id: int | None
         if error.constraint == "element_pkey":
             raise problems.element_exists(element_id) from error
         raise
-    assert added is not None, "a caller's company is there as long as its keys are"
+    if added is None:
+        raise problems.unauthorized("The key is not known, has expired or was revoked.")
     return added
 
 

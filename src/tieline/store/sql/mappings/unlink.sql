@@ -10,10 +10,14 @@ with found as (
 ), removed as (
     delete from tieline."externalIntegrationMapping" m
     where m."companyId" = $1 and m.id in (select id from meant) and 1 = (select count(*) from meant)
-    returning m.id
+    returning m.integration, m."externalId", m.link
 )
 select
-    (select tieline.binding_json(b."externalId", b.link, b."systemUrl") from meant b join removed r on r.id = b.id),
+    -- Of the row that was deleted, which may be newer than the one that was found.
+    (select tieline.binding_json(
+        r."externalId", tieline.binding_link(r.link, s."linkTemplate", r."externalId"),
+        case when s.active then s."systemUrl" end
+    ) from removed r left join tieline."externalSystem" s on s."companyId" = $1 and s.integration = r.integration),
     exists (select from found),
     $3::bool or exists (select from target),
     case when $3::bool then (
