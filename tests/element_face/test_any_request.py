@@ -15,7 +15,7 @@ segments = st.one_of(
 )
 paths = st.one_of(
     st.sampled_from(["/elements", "/elements/7", "/elements/7/external-elements", "/elements/7/external-element/link",
-                     "/elements/7/external-element/unlink"]),
+                     "/auth/token", "/auth/refresh", "/elements/7/external-element/unlink"]),
     st.lists(segments, max_size=5).map(lambda parts: "/" + "/".join(parts)),
 )  # fmt: skip
 names = st.one_of(st.sampled_from(["cursor", "size", "externalId", "systemUrl"]), st.text(max_size=5))
@@ -26,7 +26,9 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=5,
 )
-fields = st.sampled_from(["title", "id", "externalElement", "externalId", "link", "systemUrl", "colour"])
+fields = st.sampled_from(
+    ["title", "id", "externalElement", "externalId", "link", "systemUrl", "colour", "grant_type", "refresh_token"]
+)
 nested = st.dictionaries(st.sampled_from(["externalId", "link", "x"]), st.one_of(texts, values), max_size=2)
 objects = st.dictionaries(fields, st.one_of(texts, nested, values), max_size=4)
 bodies = st.one_of(
@@ -37,7 +39,16 @@ bodies = st.one_of(
 headers = st.fixed_dictionaries(
     {},
     optional={
-        "content-type": st.sampled_from(["application/json", "text/plain", "", "application/json;charset=x", "\u00ff"]),
+        "content-type": st.sampled_from(
+            [
+                "application/json",
+                "text/plain",
+                "",
+                "application/json;charset=x",
+                "application/x-www-form-urlencoded",
+                "\u00ff",
+            ]
+        ),
         "accept": st.sampled_from(["*/*", "text/html", ",;=", "application/json;q=", "q=0"]),
         "x-request-id": st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=200),
         "prefer": st.sampled_from(["return=minimal", "tx=rollback", "=", "\u00e9"]),
