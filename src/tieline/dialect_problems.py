@@ -76,6 +76,15 @@ def not_acceptable(wanted: Sequence[str]) -> Problem:
     return _bad("PGRST107", f"None of these media types are available: {_shown(', '.join(wanted))}", status=406)
 
 
+def no_geography() -> Problem:
+    return _bad(
+        "42883",
+        "function st_asgeojson(record) does not exist",
+        hint="No function matches the given name and argument types. You might need to add explicit type casts.",
+        status=404,
+    )
+
+
 def not_embedded(name: str) -> Problem:
     return _bad(
         "PGRST108",

@@ -173,3 +173,9 @@ def test_a_body_that_is_left_to_postgresql_is_text_at_least(raw):
     with pytest.raises(Problem) as raised:
         body.payload(raw, BodyKind.JSON, ("a",))
     assert raised.value.code == "22021"
+
+
+def test_geojson_needs_what_is_not_there():
+    with pytest.raises(Problem) as raised:
+        media.form("text/html, application/geo+json")
+    assert (raised.value.status, raised.value.code) == (404, "42883")

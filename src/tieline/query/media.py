@@ -96,6 +96,7 @@ def accepted(header: str) -> list[str]:
     return [canonical(text) for _, _, text in ranked]
 
 
+_GEOJSON = "application/geo+json"
 _FORMS = {form.value: form for form in Form} | {"*/*": Form.JSON}
 
 
@@ -108,10 +109,13 @@ def form(header: str | None) -> Form:
     if header is None or header in {"*/*", "application/json"}:
         return Form.JSON
     wanted = accepted(header)
-    found = next((_FORMS[kind] for kind in wanted if kind in _FORMS), None)
+    found = next((kind for kind in wanted if kind in _FORMS or kind == _GEOJSON), None)
     if found is None:
         raise problems.not_acceptable(wanted)
-    return found
+    if found == _GEOJSON:
+        # PostgREST leaves it to PostGIS, and answers what PostgreSQL says without.
+        raise problems.no_geography()
+    return _FORMS[found]
 
 
 def body_kind(header: str | None) -> BodyKind | str:

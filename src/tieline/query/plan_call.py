@@ -18,21 +18,22 @@ from tieline.query.resolve import Resolver, Values, gather
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
 
-def _body(asked: Asked, columns: tuple[str, ...] | None) -> tuple[bytes, tuple[str, ...]]:
-    """The arguments of a POST as a JSON object, and their names."""
+# Bodies that PostgREST hands to a function as they are, if it has one argument without a name. Ours have names.
+_RAW = frozenset({BodyKind.TEXT, "text/xml", "application/octet-stream"})
+
+
+def _body(asked: Asked, columns: tuple[str, ...] | None) -> bodies.Payload:
+    """The arguments of a POST."""
     kind = media.body_kind(asked.content_type)
-    if kind is BodyKind.TEXT:
-        return b"{}", ()
+    if kind in _RAW:
+        return bodies.Payload(b"{}", (), is_object=True)
     body = asked.body if asked.body or kind is not BodyKind.JSON else b"{}"
-    payload = bodies.payload(body, kind, columns)
-    if payload.is_object or kind is not BodyKind.JSON:
-        return payload.json, payload.columns
-    raise problems.body_invalid("The arguments of a function have to be a JSON object")
+    return bodies.payload(body, kind, columns)
 
 
 def _searched(asked: Asked, names: Sequence[str]) -> str:
     """How PostgREST says what it looked for."""
-    if asked.method == "POST" and media.body_kind(asked.content_type) is BodyKind.TEXT:
+    if asked.method == "POST" and media.body_kind(asked.content_type) in _RAW:
         return "with a single unnamed text parameter"
     plural = "s" if len(names) > 1 else ""
     found = f"with parameter{plural} {', '.join(names)}" if names else "without parameters"
@@ -67,17 +68,19 @@ def plan_call(asked: Asked, company: str, limits: Limits) -> Plan:
     span = ranges.top_span(spans.get("limit"), ranges.header_span(asked.range), asked.method)
     if is_get:
         arguments = dict(query.arguments)
-        json, names = msgspec.json.encode(arguments), tuple(arguments)
+        payload = bodies.Payload(msgspec.json.encode(arguments), tuple(arguments), is_object=True)
     else:
-        json, names = _body(asked, query.columns)
-    function = _function(asked, names)
+        payload = _body(asked, query.columns)
+    function = _function(asked, payload.columns)
+    if not payload.is_object:
+        raise problems.body_invalid("The arguments of a function have to be a JSON object")
     result = function.result
     page = {name: ranges.restricted(s, limits.page_rows_max) for name, s in {**spans, "limit": span}.items()}
     root = gather(result, query, page, is_read=True)
     form = media.form(asked.accept)
     check_preferences(asked.wishes)
     resolver = Resolver(Values(company))
-    slot = resolver.values.add(json)
+    slot = resolver.values.add(payload.json)
     node = resolver.node(root)
     rendered = rendering(form if asked.method != "HEAD" else None, node, resolver)
     rendered = replace(rendered, is_single=function.is_single)
