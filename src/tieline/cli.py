@@ -55,7 +55,7 @@ def run() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (RefusalError, SettingsError, EmbeddedError, DatabaseUnusableError) as error:
-        say(str(error))
+        say(" ".join(str(error).split()))
     except psycopg.Error as error:
         said = error.diag.message_primary or str(error)
         say(f"The database refused: {' '.join(said.split())}")

@@ -1,4 +1,5 @@
 """The embedded database and the server on it: starts, ends, crashes, company."""
+# ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 
 import os
 import signal
@@ -8,6 +9,7 @@ import time
 import httpx
 import psutil
 import pytest
+from installed import folder, new_folder, tieline  # noqa: F401 -- fixtures
 
 
 def elements(url, key):

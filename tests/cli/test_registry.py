@@ -1,7 +1,9 @@
+# ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import hashlib
 import secrets
 
 import pytest
+from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
 
 
 def test_a_company_is_added_once_and_listed(command, company):

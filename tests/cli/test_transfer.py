@@ -1,3 +1,4 @@
+# ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import csv
 import os
 import pty
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bioregistry"
 HEADER = "entityType,entityId,integration,externalId\n"

@@ -1,66 +1,70 @@
-def elements(acme):
-    return acme.database.execute('select id, title from tieline.element where "companyId" = %s order by id', acme.id)
+# ruff: noqa: F811 -- a fixture that a test takes is imported by its name
+from files_of_companies import ours  # noqa: F401 -- fixtures
 
 
-def last_element_id(acme):
-    return acme.database.execute('select "lastElementId" from tieline.company where id = %s', acme.id)[0][0]
+def elements(ours):
+    return ours.database.execute('select id, title from tieline.element where "companyId" = %s order by id', ours.id)
 
 
-def systems(acme, columns="integration"):
-    return acme.database.execute(
-        f'select {columns} from tieline."externalSystem" where "companyId" = %s order by integration', acme.id
+def last_element_id(ours):
+    return ours.database.execute('select "lastElementId" from tieline.company where id = %s', ours.id)[0][0]
+
+
+def systems(ours, columns="integration"):
+    return ours.database.execute(
+        f'select {columns} from tieline."externalSystem" where "companyId" = %s order by integration', ours.id
     )
 
 
-def test_elements_are_created_updated_and_left_alone(acme):
-    assert acme.load("elements", "id,title\n7,A\n8,B\n").counts == {"created": 2}
-    assert acme.load("elements", "title,id\nA,7\nB2,8\n").counts == {"updated": 1, "unchanged": 1}
-    assert elements(acme) == [(7, "A"), (8, "B2")]
+def test_elements_are_created_updated_and_left_alone(ours):
+    assert ours.load("elements", "id,title\n7,A\n8,B\n").counts == {"created": 2}
+    assert ours.load("elements", "title,id\nA,7\nB2,8\n").counts == {"updated": 1, "unchanged": 1}
+    assert elements(ours) == [(7, "A"), (8, "B2")]
 
 
-def test_elements_without_an_id_get_one_above_all_others(acme):
-    acme.load("elements", "id,title\n,A\n40,B\n,C\n")
-    assert elements(acme) == [(40, "B"), (41, "A"), (42, "C")]
-    assert last_element_id(acme) == 42
+def test_elements_without_an_id_get_one_above_all_others(ours):
+    ours.load("elements", "id,title\n,A\n40,B\n,C\n")
+    assert elements(ours) == [(40, "B"), (41, "A"), (42, "C")]
+    assert last_element_id(ours) == 42
 
 
-def test_ids_above_2_to_the_53_do_not_move_the_counter(acme):
-    acme.load("elements", "id,title\n9223372036854775807,A\n9007199254740991,B\n")
-    assert last_element_id(acme) == 9007199254740991
+def test_ids_above_2_to_the_53_do_not_move_the_counter(ours):
+    ours.load("elements", "id,title\n9223372036854775807,A\n9007199254740991,B\n")
+    assert last_element_id(ours) == 9007199254740991
 
 
-def test_an_id_that_the_same_file_has_given_already_is_refused(acme):
-    loaded = acme.load("elements", "id,title\n7,A\n07,B\n")
+def test_an_id_that_the_same_file_has_given_already_is_refused(ours):
+    loaded = ours.load("elements", "id,title\n7,A\n07,B\n")
     assert loaded.refused == {3: "line 2 of this file already says what becomes of element 7"}
 
 
-def test_systems_are_created_changed_and_left_alone(acme):
+def test_systems_are_created_changed_and_left_alone(ours):
     text = "integration,name,systemUrl,linkTemplate,isDefault\nxero,Xero,https://xero.example,,true\ncrm,,,,\n"
-    assert acme.load("systems", text).counts == {"created": 2}
-    assert acme.load("systems", text).counts == {"unchanged": 2}
-    assert acme.load("systems", "integration,active\ncrm,false\n").counts == {"updated": 1}
-    assert systems(acme, 'integration, name, "isDefault", active') == [
+    assert ours.load("systems", text).counts == {"created": 2}
+    assert ours.load("systems", text).counts == {"unchanged": 2}
+    assert ours.load("systems", "integration,active\ncrm,false\n").counts == {"updated": 1}
+    assert systems(ours, 'integration, name, "isDefault", active') == [
         ("crm", "crm", False, False),
         ("xero", "Xero", True, True),
     ]
 
 
-def test_an_address_of_another_system_is_refused_with_its_name(acme):
-    acme.load("systems", "integration,systemUrl\nxero,https://xero.example\n")
-    loaded = acme.load("systems", "integration,systemUrl\ncrm,HTTPS://XERO.example:443/\nshop,https://shop.example\n")
+def test_an_address_of_another_system_is_refused_with_its_name(ours):
+    ours.load("systems", "integration,systemUrl\nxero,https://xero.example\n")
+    loaded = ours.load("systems", "integration,systemUrl\ncrm,HTTPS://XERO.example:443/\nshop,https://shop.example\n")
     assert loaded.counts == {"created": 1}
     assert loaded.refused == {2: "'https://xero.example' is held by the system xero"}
 
 
-def test_the_default_moves_and_a_file_has_one(acme):
-    acme.load("systems", "integration,isDefault\na,true\n")
-    loaded = acme.load("systems", "integration,isDefault\nb,true\nc,true\n")
+def test_the_default_moves_and_a_file_has_one(ours):
+    ours.load("systems", "integration,isDefault\na,true\n")
+    loaded = ours.load("systems", "integration,isDefault\nb,true\nc,true\n")
     assert loaded.refused == {3: "line 2 of this file already is the default system"}
-    assert systems(acme, 'integration, "isDefault"') == [("a", False), ("b", True)]
+    assert systems(ours, 'integration, "isDefault"') == [("a", False), ("b", True)]
 
 
-def test_addresses_and_templates_that_cannot_be_are_refused(acme):
-    loaded = acme.load("systems", "integration,systemUrl,linkTemplate\na,ftp://x,\nb,https://x y,\nc,,https://x\n")
+def test_addresses_and_templates_that_cannot_be_are_refused(ours):
+    loaded = ours.load("systems", "integration,systemUrl,linkTemplate\na,ftp://x,\nb,https://x y,\nc,,https://x\n")
     assert loaded.refused == {
         2: "systemUrl must be an absolute http or https address without spaces, not 'ftp://x'",
         3: "systemUrl must be an absolute http or https address without spaces, not 'https://x y'",

@@ -1,7 +1,9 @@
+# ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import json
 from pathlib import Path
 
 import pytest
+from files_of_companies import ours, theirs  # noqa: F401 -- fixtures
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bioregistry"
 AWKWARD = [
@@ -23,7 +25,7 @@ AWKWARD = [
 ]
 
 
-def fill(acme):
+def fill(ours):
     rows = [
         {
             "entityType": "item",
@@ -40,35 +42,35 @@ def fill(acme):
         for place, text in enumerate(AWKWARD)
     ]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    assert acme.load("mappings", lines, "ndjson").counts == {"created": len(AWKWARD)}
-    acme.load("mappings", "entityType,entityId,integration,remoteUpdatedAt\nitem,far,xero,infinity\n")
-    acme.load("elements", 'id,title\n9223372036854775807,""\n,"a\nb"\n')
-    acme.load("systems", 'integration,name,systemUrl,metadata\nxero,"",https://xero.example,"[1.0]"\nb,B,,\n')
+    assert ours.load("mappings", lines, "ndjson").counts == {"created": len(AWKWARD)}
+    ours.load("mappings", "entityType,entityId,integration,remoteUpdatedAt\nitem,far,xero,infinity\n")
+    ours.load("elements", 'id,title\n9223372036854775807,""\n,"a\nb"\n')
+    ours.load("systems", 'integration,name,systemUrl,metadata\nxero,"",https://xero.example,"[1.0]"\nb,B,,\n')
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 @pytest.mark.parametrize("what", ["mappings", "elements", "systems"])
-def test_what_export_writes_import_takes_back_byte_for_byte(acme, globex, what, form):
-    fill(acme)
-    written = acme.export(what, form)
-    loaded = globex.load(what, written, form)
+def test_what_export_writes_import_takes_back_byte_for_byte(ours, theirs, what, form):
+    fill(ours)
+    written = ours.export(what, form)
+    loaded = theirs.load(what, written, form)
     assert loaded.refused == {}
-    assert globex.export(what, form) == written
-    assert set(acme.load(what, written, form).counts) == {"unchanged"}
+    assert theirs.export(what, form) == written
+    assert set(ours.load(what, written, form).counts) == {"unchanged"}
 
 
-def test_an_export_leaves_the_company_out_and_other_companies_too(acme, globex):
-    fill(acme)
-    assert acme.id.encode() not in acme.export("mappings", "ndjson")
-    assert globex.export("mappings", "ndjson") == b""
-    assert globex.export("elements").decode() == "id,title,creationTime,modificationDate\n"
+def test_an_export_leaves_the_company_out_and_other_companies_too(ours, theirs):
+    fill(ours)
+    assert ours.id.encode() not in ours.export("mappings", "ndjson")
+    assert theirs.export("mappings", "ndjson") == b""
+    assert theirs.export("elements").decode() == "id,title,creationTime,modificationDate\n"
 
 
-def test_the_example_lands_but_for_four_ids_that_real_registries_share(acme):
-    counts = {what: acme.load(what, (EXAMPLE / f"{what}.csv").read_bytes()) for what in ("systems", "elements")}
+def test_the_example_lands_but_for_four_ids_that_real_registries_share(ours):
+    counts = {what: ours.load(what, (EXAMPLE / f"{what}.csv").read_bytes()) for what in ("systems", "elements")}
     assert counts["systems"].counts == {"created": 33}
     assert counts["elements"].counts == {"created": 2_937}
-    loaded = acme.load("mappings", (EXAMPLE / "mappings.csv").read_bytes())
+    loaded = ours.load("mappings", (EXAMPLE / "mappings.csv").read_bytes())
     assert loaded.counts == {"created": 7_678}
     assert loaded.refused == {
         3303: "'Q50018' is held by element 1153, by line 3284 of this file",

@@ -71,10 +71,10 @@ def make_registry(database):
 
 
 @pytest.fixture
-def acme(database):
+def ours(database):
     return make_registry(database)
 
 
 @pytest.fixture
-def globex(database):
+def theirs(database):
     return make_registry(database)
