@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.routing import compile_path
 
 from tieline import problems
-from tieline.web import element_face, health, mapping_face
+from tieline.web import docs, element_face, health, mapping_face
 from tieline.web import tokens as token_endpoints
 from tieline.web.auth import Caller
 from tieline.web.request import Request
@@ -38,6 +38,10 @@ ELEMENT = "/api/v2/elements/{id}"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/healthz", {"GET": Open(health.alive)}),
     Endpoint("/readyz", {"GET": Open(health.ready)}),
+    Endpoint("/docs", {"GET": Open(docs.index)}),
+    Endpoint("/docs/{name}", {"GET": Open(docs.guide)}),
+    Endpoint("/docs/errors/{slug}", {"GET": Open(docs.problem)}),
+    Endpoint("/api/v2/openapi.json", {"GET": Open(docs.element_description)}),
     Endpoint("/api/v2/auth/token", {"POST": Open(token_endpoints.issue)}),
     Endpoint("/api/v2/auth/refresh", {"POST": Open(token_endpoints.refresh)}),
     Endpoint("/api/v2/elements", {"GET": element_face.list_elements, "POST": element_face.add_element}),
