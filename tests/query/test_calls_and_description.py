@@ -151,3 +151,14 @@ def test_requests_are_refused_for_what_no_table_has(query, method, code):
     with pytest.raises(Problem) as raised:
         prepare(asked, "c1", LIMITS)
     assert raised.value.code == code
+
+
+def test_a_function_that_writes_is_described_to_those_who_may(greet):
+    arguments = (Argument("name", "text"),)
+    rows = "select $1 as greeting, $2"
+    FUNCTIONS["greet"] = Function("greet", arguments, greet.columns, rows, is_read_only=False, is_single=True)
+    assert "/rpc/greet" not in describe({"api.read"}, "1")["paths"]
+    path = describe({"api.write"}, "1")["paths"]["/rpc/greet"]
+    assert set(path) == {"post"}
+    schema = path["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema["type"] == "object"

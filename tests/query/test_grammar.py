@@ -114,6 +114,7 @@ def test_select_is_read_as(text, items):
         ("m->>-1x", 5),
         ('"a', 3),
         ("count(a)", 6),
+        ("count()a", 6),
     ],
 )
 def test_an_unreadable_select_is_refused_with_the_place(text, column):

@@ -203,3 +203,55 @@ def test_the_plan_of_a_request_is_the_same_value_for_other_values():
     two = plan(Asked("GET", MAPPING, "select=b:id&id=eq.2", NONE), "c2", LIMITS)
     assert one.model == two.model
     assert one.values != two.values
+
+
+def write(method: str, query: str, body: bytes) -> Insert | Update:
+    wishes = prefer.parse(["resolution=merge-duplicates"])
+    model = prepare(Asked(method, MAPPING, query, wishes, None, None, None, body), "c1", LIMITS).plan.model
+    assert isinstance(model, Insert | Update)
+    return model
+
+
+def test_the_holder_of_a_key_is_asked_for_with_what_the_body_gives():
+    insert = write("POST", "", b'{"entityType": "a", "entityId": "b", "integration": "c"}')
+    identity, entity, external_id = insert.node.resource.keys
+    assert compiled_holder(insert, identity) is None
+    assert compiled_holder(insert, external_id) is None
+    found = compiled_holder(insert, entity)
+    assert found is not None
+    assert 'h."companyId" = $1' in found.text
+
+
+def test_the_holder_of_a_key_that_an_update_wants_is_another_row():
+    update = write("PATCH", "id=eq.a", b'{"externalId": "x"}')
+    found = compiled_holder(update, update.node.resource.keys[2])
+    assert found is not None
+    assert 'h."id" <> r."id"' in found.text
+    assert 'r."companyId" = $1' in found.text
+
+
+def test_doubles_are_looked_for_where_the_key_is_given():
+    without, given_key = write("POST", "", b'{"entityType": "a"}'), write("POST", "", b'{"id": "a"}')
+    assert isinstance(without, Insert)
+    assert isinstance(given_key, Insert)
+    assert compiled_doubles(without) is None
+    assert compiled_doubles(given_key) is not None
+
+
+def test_an_aggregate_of_a_spread_within_a_spread_is_made_at_the_top():
+    text = prepare(
+        Asked("GET", "company", "select=m:externalIntegrationMapping(...company(name.max(),n:count()))", NONE),
+        "c1",
+        LIMITS,
+    ).statement.text
+    assert text.count("max(") == 1
+    deeper = "select=...company(m:externalIntegrationMapping(id),...companyId(id))"
+    with pytest.raises(Problem):
+        prepare(Asked("GET", MAPPING, deeper, NONE), "c1", LIMITS)
+    asked = Asked("GET", "externalSystem", "select=...company(...id(id),name,e:externalSystem())", NONE)
+    assert "jsonb_agg" in prepare(asked, "c1", LIMITS).statement.text
+
+
+def test_what_a_spread_embeds_is_its_parent_s_too():
+    text = text_of("select=...company(name,externalIntegrationMapping(id))")
+    assert "coalesce(e2.s1, '[]')" in text

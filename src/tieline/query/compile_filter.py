@@ -10,7 +10,6 @@ from tieline.query.model import (
     Condition,
     EmbedTest,
     Expression,
-    Group,
     IsTest,
     Ordering,
     Step,
@@ -101,7 +100,7 @@ def condition(given: Condition, scope: Scope, placeholders: Placeholders) -> Lit
             return _truth(given.column, scope.alias, is_true=given.is_true)
         case EmbedTest():
             return f"{negation}{scope.embedded[given.embed]}" if given.is_empty else scope.embedded[given.embed]
-        case Group():
+        case _:
             inner = _WORDS[given.word].join([condition(o, scope, placeholders) for o in given.operands])
             return f"not ({inner})" if given.is_negated else f"({inner})"
 

@@ -162,5 +162,5 @@ def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
             )
         case Update():
             return f"with written as ({_update(write, placeholders)}) {answer}"
-        case Delete():
+        case _:
             return f"with written as ({_delete(write, placeholders)}) {answer}"

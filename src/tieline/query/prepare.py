@@ -92,9 +92,8 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Prepared:
         and asked.wishes is NONE
         and asked.range is None
         and asked.method == "GET"
-        # Separators of another kind, and lists and trees, whose values are not plain.
+        # The other separator of parameters.
         and ";" not in asked.query
-        and "(" not in asked.query
     ):
         parts, values = _parts(asked.query, resource)
         decoded = [decode(value) for value in values]

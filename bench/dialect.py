@@ -1,0 +1,60 @@
+"""How long the dialect takes from a request to its bound statement, without a database: medians in microseconds.
+
+python bench/dialect.py
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+from tieline.query import compile as compiling
+from tieline.query import prepare as preparing
+from tieline.query.parse import Limits
+from tieline.query.plan import Asked
+from tieline.query.prefer import NONE
+from tieline.query.prepare import prepare
+
+LIMITS = Limits(depth_max=50, page_rows_max=1000)
+RESOURCE = "externalIntegrationMapping"
+ROUNDS = 3000
+CACHED_MAX, UNCACHED_MAX = 25, 1000
+
+LOOKUP = "entityType=eq.item&entityId=eq.{n:032x}&integration=eq.xero"
+COMPLEX = (
+    "select=id,co:company!inner(name),metadata->retry&company.name=like.*a*"
+    "&or=(id.eq.{n},and(id.gt.2,not.or(link.eq.1,link.is.null)))&order=id.desc&limit=10"
+)
+
+
+def forget() -> None:
+    """As if no request had been before."""
+    compiling.compiled.cache_clear()
+    preparing._template.cache_clear()  # noqa: SLF001 - what is measured is what happens without
+
+
+def median_us(query: str, before_each: Callable[[], None] | None = None) -> float:
+    taken: list[int] = []
+    for n in range(ROUNDS):
+        if before_each is not None:
+            before_each()
+        asked = Asked("GET", RESOURCE, query.format(n=n), NONE)
+        started = time.perf_counter_ns()
+        prepare(asked, "c1", LIMITS)
+        taken.append(time.perf_counter_ns() - started)
+    return statistics.median(taken) / 1000
+
+
+def main() -> None:
+    rows = (
+        ("look-up by an entity, its shape known", median_us(LOOKUP), CACHED_MAX),
+        ("look-up by an entity, its shape new", median_us(LOOKUP, forget), UNCACHED_MAX),
+        ("embedding, trees and order, known", median_us(COMPLEX.replace("{n}", "1")), CACHED_MAX),
+        ("embedding, trees and order, known but for values in the tree", median_us(COMPLEX), UNCACHED_MAX),
+        ("embedding, trees and order, all new", median_us(COMPLEX, forget), UNCACHED_MAX),
+    )
+    for name, taken, at_most in rows:
+        print(f"{name:65} {taken:7.1f} us  (at most {at_most})")
+
+
+if __name__ == "__main__":
+    main()
