@@ -30,7 +30,6 @@ def untouched(acme):
     assert acme.changes() == []
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize(
     "body",
     [
@@ -40,17 +39,18 @@ def untouched(acme):
         b'{"title": "\\x"}', b"\xef\xbb\xbf{}", b'{"a" "b"}', b'{"externalId": 1e999999}'
     ],
 )  # fmt: skip
-def test_a_body_that_is_not_json_is_a_bad_request(client, method, path, body):
-    response = client.request(method, path, content=body, headers=JSON)
-    assert response.status_code == 400
-    assert response.json()["type"].rsplit("/", 1)[1] in ("bad-request", "validation-failed")
+def test_a_body_that_is_not_json_is_a_bad_request(client, body):
+    for method, path in WRITES:
+        response = client.request(method, path, content=body, headers=JSON)
+        assert response.status_code == 400
+        assert response.json()["type"].rsplit("/", 1)[1] in ("bad-request", "validation-failed")
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"x"', b"true", b"[{}]"])
-def test_a_body_that_is_no_object_is_invalid(client, method, path, body):
-    response = client.request(method, path, content=body, headers=JSON)
-    assert field_error(response) == ("body", None, "invalid")
+def test_a_body_that_is_no_object_is_invalid(client, body):
+    for method, path in WRITES:
+        response = client.request(method, path, content=body, headers=JSON)
+        assert field_error(response) == ("body", None, "invalid")
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES[:3])
@@ -58,7 +58,6 @@ def test_an_empty_body_is_a_bad_request(client, method, path):
     refused(client.request(method, path, headers=JSON), 400, "bad-request")
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize(
     "body",
     [
@@ -70,8 +69,9 @@ def test_an_empty_body_is_a_bad_request(client, method, path):
     ],
     ids=["open arrays", "open objects", "arrays", "objects", "unknown"],
 )
-def test_deep_nesting_is_refused(client, method, path, body):
-    assert client.request(method, path, content=body, headers=JSON).status_code == 400
+def test_deep_nesting_is_refused(client, body):
+    for method, path in WRITES:
+        assert client.request(method, path, content=body, headers=JSON).status_code == 400
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "1." + "0" * 5000, "1e-400", "9" * 100_000])

@@ -94,11 +94,10 @@ def test_elements_that_wait_for_each_other_are_sorted_out(acme):
     """Each wants now its own external id and now another's, which is how two statements come to wait in a ring."""
     for element_id in range(1, 5):
         acme.has_element(element_id)
-    for _ in range(ROUNDS):
-        responses = at_once(acme, lambda caller, n: link(1 + n % 4, f"A-{(n * 7 // 4) % 4}")(caller, n), 64)
-        assert set(statuses(responses)) <= {200, 409}
-        external_ids = [external_id for _, external_id in mappings(acme)]
-        assert len(set(external_ids)) == len(external_ids)
+    responses = at_once(acme, lambda caller, n: link(1 + n % 4, f"A-{(n * 7 // 4) % 4}")(caller, n), 64)
+    assert set(statuses(responses)) <= {200, 409}
+    external_ids = [external_id for _, external_id in mappings(acme)]
+    assert len(set(external_ids)) == len(external_ids)
 
 
 def test_link_against_unlink_leaves_what_the_history_says(acme):
@@ -124,7 +123,7 @@ def test_link_against_unlink_leaves_what_the_history_says(acme):
 
 
 def test_link_against_deletion_of_the_element_leaves_no_orphan(acme):
-    for element_id in range(1, 6):
+    for element_id in range(1, ROUNDS + 1):
         acme.has_element(element_id)
 
         def send(caller, number, element_id=element_id):

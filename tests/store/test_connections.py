@@ -189,7 +189,7 @@ def test_a_statement_past_its_time_is_cancelled_and_the_connection_goes_on(datab
             assert refusal.value.sqlstate == "57014"
             assert (await connections.run(select("select 1"), NOBODY, lane=lane)) == [(b"1",)]
 
-    opened(database, act, statement_connections=1, lookup_timeout_ms=100, statement_timeout_ms=200)
+    opened(database, act, statement_connections=1, lookup_timeout_ms=300, statement_timeout_ms=300)
 
 
 def test_a_slow_statement_holds_up_neither_look_ups_nor_others(database):
