@@ -25,9 +25,11 @@ DATABASE = "tieline"
 SUPERUSER = "postgres"
 START_SECONDS_MAX = 600
 STOP_SECONDS_MAX = 60
-# A postmaster that was killed leaves backends that end by themselves; until then its shared memory is in use.
+# A postmaster that was killed leaves backends that end by themselves; until then its shared memory is in use. It may
+# also be about to end itself, and until then its lock files count.
 START_ATTEMPTS = 20
 ATTEMPT_PAUSE_SECONDS = 0.5
+PASSING = ("shared memory block", "lock file")
 # sun_path holds 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES_MAX = 103
 
@@ -181,7 +183,7 @@ def _start(cluster: Path, sockets: Path, binaries: Path, user: database_user.Use
         try:
             _run(command, user)
         except EmbeddedError as error:
-            if attempt == START_ATTEMPTS - 1 or "shared memory block" not in _tail(cluster):
+            if attempt == START_ATTEMPTS - 1 or not any(sign in _tail(cluster) for sign in PASSING):
                 raise EmbeddedError(f"{error} The server's log ends: {_tail(cluster)}") from error
             time.sleep(ATTEMPT_PAUSE_SECONDS)
         else:

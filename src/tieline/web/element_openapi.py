@@ -45,9 +45,7 @@ def _reference(kind: str, name: str) -> Json:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _schemas() -> dict[str, Json]:
-    shown = {"externalId": NULLABLE_TEXT, "link": NULLABLE_TEXT}
-    given = {"externalId": EXTERNAL_ID, "link": LINK}
+def _element_schemas() -> dict[str, Json]:
     return {
         "Element": _object(
             {
@@ -59,11 +57,6 @@ def _schemas() -> dict[str, Json]:
             },
             ["id", "title", "creationTime", "modificationDate", "externalElement"],
         ),
-        "Projection": {
-            **_object({**shown, "systemUrl": NULLABLE_TEXT}, ["externalId", "link", "systemUrl"]),
-            "description": "The binding that stands for the element: the default system's, else the oldest current "
-            "one, else the oldest.",
-        },
         "NewElement": _object({"title": TITLE, "id": ELEMENT_ID}, ["title"]),
         "ElementChange": _object({"title": TITLE}),
         "ElementPage": _object(
@@ -75,6 +68,19 @@ def _schemas() -> dict[str, Json]:
             },
             ["content", "size", "hasMore"],
         ),
+    }
+
+
+def _binding_schemas() -> dict[str, Json]:
+    shown = {"externalId": NULLABLE_TEXT, "link": NULLABLE_TEXT}
+    given = {"externalId": EXTERNAL_ID, "link": LINK}
+    nested = {**_object(given), "minProperties": 1}
+    return {
+        "Projection": {
+            **_object({**shown, "systemUrl": NULLABLE_TEXT}, ["externalId", "link", "systemUrl"]),
+            "description": "The binding that stands for the element: the default system's, else the oldest current "
+            "one, else the oldest.",
+        },
         "Binding": {
             **_object(
                 {"externalElement": _object(shown, ["externalId", "link"]), "systemUrl": NULLABLE_TEXT},
@@ -87,10 +93,7 @@ def _schemas() -> dict[str, Json]:
             "description": "The record over there, nested or flat; at least one of externalId and link. What is left "
             "out stays as it is, null clears.",
             "oneOf": [
-                _object(
-                    {"externalElement": {**_object(given), "minProperties": 1}, "systemUrl": SYSTEM_URL},
-                    ["externalElement"],
-                ),
+                _object({"externalElement": nested, "systemUrl": SYSTEM_URL}, ["externalElement"]),
                 {
                     **_object({**given, "systemUrl": SYSTEM_URL}),
                     "anyOf": [{"required": ["externalId"]}, {"required": ["link"]}],
@@ -98,8 +101,6 @@ def _schemas() -> dict[str, Json]:
             ],
         },
         "Unlink": _object({"systemUrl": {**SYSTEM_URL, "type": ["string", "null"]}}),
-        "Problem": _problem(),
-        **_token_schemas(),
     }
 
 
@@ -311,7 +312,12 @@ def describe() -> Json:
             **_bindings(),
         },
         "components": {
-            "schemas": _schemas(),
+            "schemas": {
+                **_element_schemas(),
+                **_binding_schemas(),
+                **_token_schemas(),
+                "Problem": _problem(),
+            },
             "parameters": {
                 "id": {"name": "id", "in": "path", "required": True, "schema": ELEMENT_ID, "description": "An element."}
             },

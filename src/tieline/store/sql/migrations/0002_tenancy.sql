@@ -14,7 +14,10 @@ end
 $$;
 do $$
 begin
-    if not pg_has_role(current_user, 'tieline_server', 'set') then
+    -- From 16 on to be a member is not to be allowed to become it.
+    if not pg_has_role(current_user, 'tieline_server', case
+        when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end
+    ) then
         execute format('grant tieline_server to %I', current_user);
     end if;
 end
