@@ -68,7 +68,8 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
         columns.append(column.sql)
         values.append(f"b.{column.sql}")
     text: LiteralString = f"insert into {resource.table} ({', '.join(columns)}) select {', '.join(values)}"
-    text += f" from {rows_of(insert.body, placeholders)}"
+    keys = _sorted_by(insert)
+    text += f" from {rows_of(insert.body, placeholders, is_numbered=bool(keys))}"
     conditions: list[LiteralString] = []
     if company in insert.body.columns:
         conditions.append(f"case when b.{company.sql} = $1 then true else {_refuse_company(resource)} end")
@@ -76,9 +77,30 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
         conditions.append(condition(asked, Scope("b"), placeholders))  # noqa: PERF401 - the type would be lost
     if conditions:
         text += f" where {' and '.join(conditions)}"
+    if keys:
+        text += f" order by {', '.join(keys)}, n"
     if insert.conflict is not None:
         text += _on_conflict(insert.conflict, resource, insert.body.columns)
     return text + f' returning {_returned(resource)}, "{resource.name}".xmax = 0 as is_new'
+
+
+def _sorted_by(insert: Insert) -> list[LiteralString]:
+    """The key by which a batch is written, if it may meet rows that are there.
+
+    All batches take the locks of those rows in one order: two at a time do not wait for each other.
+    """
+    body, conflict = insert.body, insert.conflict
+    if conflict is None or body.is_object or not set(conflict.key.columns) <= set(body.columns):
+        return []
+    return [column.sql for column in conflict.key.columns]
+
+
+def _as_in_body(insert: Insert, placeholders: Placeholders) -> LiteralString:
+    """What was written, in the order of the body."""
+    names = ", ".join(_sorted_by(insert))
+    rows = rows_of(insert.body, placeholders, is_numbered=True)
+    numbered: LiteralString = f"select {names}, min(n) as n from {rows} group by {names}"
+    return f"select w.* from written w left join ({numbered}) b using ({names}) order by b.n"
 
 
 def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Column]) -> LiteralString:
@@ -137,12 +159,33 @@ def _guard(guards: Guards, placeholders: Placeholders) -> LiteralString:
     return f"case {' '.join(cases)} end" if cases else "null"
 
 
-def _answer(node: Node, rendering: Rendering, guard: LiteralString, placeholders: Placeholders) -> LiteralString:
+def _answer(
+    node: Node,
+    rendering: Rendering,
+    guard: LiteralString,
+    placeholders: Placeholders,
+    *,
+    source: LiteralString = "written",
+) -> LiteralString:
     """From the rows that were written: their number, their body, and the guard."""
     if rendering.form is None:
         return f"select count(*), null, {guard} from written"
-    rows = select(node, placeholders, source="written", is_named=is_named(node, rendering))
+    rows = select(node, placeholders, source=source, is_named=is_named(node, rendering))
     return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
+
+
+def _compile_insert(insert: Insert, guard: LiteralString, placeholders: Placeholders) -> LiteralString:
+    identity = insert.node.resource.identity[0].sql
+    written: LiteralString = f"written as ({_insert(insert, placeholders)})"
+    source: LiteralString = "written"
+    if insert.rendering.form is not None and _sorted_by(insert):
+        source = "answered"
+        written += f", answered as materialized ({_as_in_body(insert, placeholders)})"
+    answer = _answer(insert.node, insert.rendering, guard, placeholders, source=source)
+    return (
+        f"with {written} select a.*, (select count(*) from written where is_new),"
+        f" (select min({identity}) from written having count(*) = 1) from ({answer}) a"
+    )
 
 
 def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
@@ -151,15 +194,10 @@ def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
     For an insert also how many of them are new, and the identity of the one row if it is one.
     """
     guard = _guard(write.guards, placeholders)
+    if isinstance(write, Insert):
+        return _compile_insert(write, guard, placeholders)
     answer = _answer(write.node, write.rendering, guard, placeholders)
     match write:
-        case Insert():
-            identity = write.node.resource.identity[0].sql
-            return (
-                f"with written as ({_insert(write, placeholders)}) select a.*,"
-                " (select count(*) from written where is_new),"
-                f" (select min({identity}) from written having count(*) = 1) from ({answer}) a"
-            )
         case Update():
             return f"with written as ({_update(write, placeholders)}) {answer}"
         case _:

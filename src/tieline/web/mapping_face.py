@@ -1,6 +1,7 @@
 """The mapping face: PostgREST's dialect over the resources of the catalogue, in one round trip a request."""
 
 import time
+from functools import lru_cache
 from importlib.metadata import version
 from urllib.parse import quote
 
@@ -31,6 +32,11 @@ SCHEMA = "public"
 OPENAPI = "application/openapi+json"
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 BODIES = frozenset({"POST", "PATCH", "PUT"})
+
+# Two batches that write the same rows in opposite order wait for each other: PostgreSQL ends one, of which nothing
+# stays, and it can go again.
+TURN_LOST = frozenset({"40001", "40P01"})
+ATTEMPTS_MAX = 5
 
 Headers = list[tuple[str, str]]
 
@@ -66,13 +72,19 @@ def describe(request: Request, caller: Caller) -> Answer:
     return Answer(200, [("content-type", f"{OPENAPI}; charset=utf-8"), VARY], body)
 
 
+@lru_cache
+def _limits(filter_depth_max: int, page_rows_max: int) -> Limits:
+    """The same object each time: it is part of what a shape is remembered by."""
+    return Limits(filter_depth_max, page_rows_max)
+
+
 async def _on_resource(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
     started = time.perf_counter()
     method = request.method
     if method not in planning.METHODS and method != "OPTIONS":
         raise problems.method_unknown(method)
     require_scope(caller, "api.write" if method in WRITES else "api.read")
-    limits = Limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    limits = _limits(service.settings.filter_depth_max, service.settings.page_rows_max)
     asked = await _asked(request, resource, service.settings.body_bytes_max)
     prepared = prepare(asked, caller.company_id, limits)
     if method == "OPTIONS":
@@ -97,7 +109,7 @@ async def call(service: Service, request: Request, caller: Caller, function: str
     """
     started = time.perf_counter()
     require_scope(caller, "api.read")
-    limits = Limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    limits = _limits(service.settings.filter_depth_max, service.settings.page_rows_max)
     asked = await _asked(request, function, service.settings.body_bytes_max)
     plan = plan_call(asked, caller.company_id, limits)
     model = plan.model
@@ -161,13 +173,18 @@ def _headers(asked: Asked, wishes: Preferences) -> Headers:
 async def _run(
     service: Service, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
 ) -> list[Row]:
-    try:
-        return await service.connections.run(statement, session, lane=lane, rollback=rollback)
-    except DatabaseError as error:
-        problem = constraints.as_problem(error)
-        if problem is not None:
-            raise problem from error
-        raise
+    attempts = 1
+    while True:
+        try:
+            return await service.connections.run(statement, session, lane=lane, rollback=rollback)
+        except DatabaseError as error:
+            if error.sqlstate in TURN_LOST and attempts < ATTEMPTS_MAX:
+                attempts += 1
+                continue
+            problem = constraints.as_problem(error)
+            if problem is not None:
+                raise problem from error
+            raise
 
 
 async def _read(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
