@@ -1,5 +1,6 @@
 """The only wiring: settings → connections → service → the ASGI application that uvicorn serves."""
 
+import gc
 import os
 import re
 import signal
@@ -9,16 +10,19 @@ import threading
 import time
 import urllib.request
 from functools import partial
-from itertools import count, repeat
+from itertools import chain, count, repeat
 from secrets import token_hex
 from time import perf_counter
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.supervisors import Multiprocess
 
 from tieline import logs, problems, routes, settings
@@ -38,7 +42,7 @@ from tieline.web.service import Service
 
 log = structlog.stdlib.get_logger()
 
-SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:-]{1,128}")
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 READY_POLL_SECONDS = 0.02
 # Most of what the highest level gains, for a fraction of its time.
 GZIP_LEVEL = 5
@@ -55,6 +59,10 @@ EXPOSED_HEADERS = (
     "X-Request-Id",
 )
 READY_TIMEOUT_SECONDS = 5
+# So many new objects are looked through for cycles at a time; requests make hardly any.
+GC_OBJECTS = 20_000
+# Requests with one of these need a layer of `_layers`; the others do not pass through them.
+LAYERED_HEADERS = frozenset({b"accept-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
 # How worker processes learn where the database is.
 DSN_VARIABLE = "TIELINE_WORKER_DSN"
 
@@ -73,12 +81,14 @@ class App:
         # Unlike any other process's, and with a number behind it any other request's.
         self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))
         self._body_seconds_max = settings.body_timeout_ms / 1000
-        self._http = _outer_layers(self._limited, settings)
+        self._layers = _layers(self._serve, settings)
+        self._are_all_layered = bool(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the process."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            is_layered = self._are_all_layered or not LAYERED_HEADERS.isdisjoint([name for name, _ in scope["headers"]])
+            await (self._layers if is_layered else self._serve)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -86,23 +96,18 @@ class App:
         await receive()
         await self._service.connections.open()
         self._service.callers.open()
+        _spare_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._service.callers.close()
         await self._service.connections.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A queue without end helps nobody: past the limit the answer is no, at once."""
-        self._in_flight += 1
-        try:
-            await self._serve(scope, receive, send)
-        finally:
-            self._in_flight -= 1
-
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        request = Request(scope, receive, request_id(scope) or next(self._request_ids), self._body_seconds_max)
+        request = Request(scope, receive, self._body_seconds_max)
+        request.id = sane_request_id(request) or next(self._request_ids)
+        self._in_flight += 1
         try:
             answer = await self._answer(request, started)
         except Problem as problem:
@@ -112,10 +117,13 @@ class App:
         except Exception:
             log.exception("A request failed.", request_id=request.id, method=request.method, route=request.route)
             answer = respond.refusal(problems.internal_error(), request)
+        finally:
+            self._in_flight -= 1
         await respond.send(answer, request, started, send)
         logs.request_answered(request, answer.status, perf_counter() - started)
 
     async def _answer(self, request: Request, started: float) -> Answer:
+        # A queue without end helps nobody: past the limit the answer is no, at once.
         if self._in_flight > self._service.settings.requests_in_flight_max:
             raise problems.too_busy()
         require_sane_head(request, self._service.settings)
@@ -129,24 +137,25 @@ class App:
         return await handler(self._service, request, caller)
 
 
-def _outer_layers(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Compression for those who take it, and pages of other origins if the settings let them call."""
-    app = _compressed(app, settings.gzip_bytes_min)
+def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Compression, pages of other origins if the settings let them call, and the client behind a proxy that we trust.
+
+    Each costs a twentieth of a look-up, so only requests that one of them concerns pass through them.
+    """
+    app = GZipMiddleware(app, minimum_size=settings.gzip_bytes_min, compresslevel=GZIP_LEVEL)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if not origins:
-        return app
-    return CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
+    if origins:
+        app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
+    # uvicorn's own name for whom it trusts, and its default.
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
 
 
-def _compressed(plain: ASGIApp, bytes_min: int) -> ASGIApp:
-    """The middleware only for those who ask for it: it costs the others a twentieth of a look-up."""
-    zipped = GZipMiddleware(plain, minimum_size=bytes_min, compresslevel=GZIP_LEVEL)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        takes_gzip = any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"])
-        await (zipped if takes_gzip else plain)(scope, receive, send)
-
-    return app
+def _spare_collector() -> None:
+    """What the process consists of stays: there is no point in looking through it for cycles again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS)
 
 
 def require_sane_head(request: Request, settings: Settings) -> None:
@@ -157,16 +166,14 @@ def require_sane_head(request: Request, settings: Settings) -> None:
     """
     if len(request.query) + len(request.path) > settings.url_bytes_max:
         raise problems.head_too_large(414, "path and query", settings.url_bytes_max)
-    if sum(len(name) + len(value) for name, value in request.headers) > settings.header_bytes_max:
+    if sum(map(len, chain.from_iterable(request.headers))) > settings.header_bytes_max:
         raise problems.head_too_large(431, "headers", settings.header_bytes_max)
 
 
-def request_id(scope: Scope) -> str | None:
+def sane_request_id(request: Request) -> str | None:
     """The client's own id for the request when it is sane."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
-            return value.decode()
-    return None
+    given = request.header(b"x-request-id")
+    return given if given is not None and SANE_REQUEST_ID.fullmatch(given) else None
 
 
 class CannotListenError(Exception):
@@ -192,6 +199,8 @@ def serve(given: Settings, dsn: str) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # A layer of ours, for requests that come by a proxy.
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, given.shutdown_grace_ms // 1000),
         lifespan="on",
     )

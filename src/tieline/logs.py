@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -53,6 +54,48 @@ class Lines:
         self._file.flush()
 
 
+class RequestLine(msgspec.Struct):
+    """The line of a request, with the fields that structlog's processors would give it."""
+
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    company: str | None
+    key_id: str | None
+    request_id: str
+    timestamp: datetime
+    event: str = "A request was answered."
+    level: str = "info"
+
+
+class RequestLog:
+    """Where the lines of requests go: straight to the file of JSON lines, if that is the form of the log.
+
+    structlog's way there takes a twentieth of a look-up, and is the one for everything that is rarer.
+    """
+
+    def __init__(self) -> None:
+        self._lines: Lines | None = None
+        self._encoder = msgspec.json.Encoder()
+
+    def write_to(self, lines: Lines | None) -> None:
+        """From now on write to this file, or None: through structlog."""
+        self._lines = lines
+
+    def write(self, line: RequestLine) -> None:
+        """Write the line of a request."""
+        if self._lines is not None:
+            self._lines.write(self._encoder.encode(line) + b"\n")
+        else:
+            fields = msgspec.structs.asdict(line)
+            del fields["level"], fields["timestamp"]
+            log.info(fields.pop("event"), **fields)
+
+
+_requests = RequestLog()
+
+
 def configure(form: Literal["json", "console"]) -> None:
     """Log to stderr, as JSON lines or for a reader's eyes; libraries from warnings on."""
     shared: list[structlog.typing.Processor] = [
@@ -64,7 +107,9 @@ def configure(form: Literal["json", "console"]) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(serializer=_as_json),
         ]
-        factory = structlog.BytesLoggerFactory(Lines(sys.stderr.buffer))  # pyright: ignore[reportArgumentType]
+        lines = Lines(sys.stderr.buffer)
+        _requests.write_to(lines)
+        factory = structlog.BytesLoggerFactory(lines)  # pyright: ignore[reportArgumentType]
         structlog.configure(
             [*shared, *renderers],
             structlog.make_filtering_bound_logger(logging.INFO),
@@ -72,6 +117,7 @@ def configure(form: Literal["json", "console"]) -> None:
             cache_logger_on_first_use=True,
         )
     else:
+        _requests.write_to(None)
         structlog.configure(
             [
                 *shared,
@@ -90,15 +136,17 @@ def configure(form: Literal["json", "console"]) -> None:
 
 def request_answered(request: Request, status: int, seconds: float) -> None:
     """The line of a request. The path stays out: it may hold ids; the route says what was asked."""
-    log.info(
-        "A request was answered.",
-        method=request.method,
-        route=request.route,
-        status=status,
-        duration_ms=round(seconds * 1000, 3),
-        company=request.company_id,
-        key_id=request.actor,
-        request_id=request.id,
+    _requests.write(
+        RequestLine(
+            request.method,
+            request.route,
+            status,
+            round(seconds * 1000, 3),
+            request.company_id,
+            request.actor,
+            request.id,
+            datetime.now(UTC),
+        )
     )
 
 

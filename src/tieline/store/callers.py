@@ -1,6 +1,7 @@
 """Who presents a key, remembered for a moment, and when keys were last used."""
 
 import asyncio
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,9 +32,10 @@ class Key(msgspec.Struct, frozen=True, rename="camel"):
     expires_at: datetime | None
     is_revoked: bool
 
-    def holds_at(self, now: datetime) -> bool:
-        """Whether the key is good at this time."""
-        return not self.is_revoked and (self.expires_at is None or now < self.expires_at)
+    @property
+    def holds(self) -> bool:
+        """Whether the key is good now."""
+        return not self.is_revoked and (self.expires_at is None or datetime.now(UTC) < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,17 @@ class Callers:
     def remembers(self, digest: bytes) -> bool:
         """Whether `find` would answer without asking the database."""
         remembered = self._remembered.get(digest)
-        return remembered is not None and asyncio.get_running_loop().time() <= remembered.until
+        return remembered is not None and time.monotonic() <= remembered.until
+
+    def recall(self, digest: bytes) -> Key | None:
+        """What `find` would answer, if that is a key and the database need not be asked."""
+        remembered = self._remembered.get(digest)
+        if remembered is None or time.monotonic() > remembered.until:
+            return None
+        return self._used_now(remembered.key)
 
     async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session) -> Key | None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         remembered = self._remembered.get(place)
         if remembered is None or remembered.until < now:
             rows = await self._connections.run(question, session, lane=Lane.POINT)
@@ -95,8 +104,10 @@ class Callers:
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
             remembered = self._remembered[place] = _Remembered(found, now + self._seconds)
-        key = remembered.key
-        if key is None or not key.holds_at(datetime.now(UTC)):
+        return self._used_now(remembered.key)
+
+    def _used_now(self, key: Key | None) -> Key | None:
+        if key is None or not key.holds:
             return None
         self._used[key.company_id].add(key.id)
         return key

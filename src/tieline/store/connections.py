@@ -7,10 +7,10 @@ its own, since a bulk statement in the same pipeline would hold up every look-up
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import LiteralString
 
+import msgspec
 import structlog
 from psycopg import OperationalError
 from psycopg.conninfo import make_conninfo
@@ -47,8 +47,7 @@ class Lane(Enum):
     """Everything else: one statement at a time on each connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """Whom a statement runs for; becomes transaction-local settings in the same round trip."""
 
     company_id: str
@@ -112,14 +111,11 @@ class Connections:
         work = Work(
             text=statement.text,
             parameters=[as_text(value) for value in statement.parameters],
-            settings=[
-                as_text(value)
-                for value in (session.company_id, session.actor, session.request_id, session.time_zone)
-                if value is not None
-            ],
+            settings=_settings(session),
             future=asyncio.get_running_loop().create_future(),
             prepared=prepared,
-            shares_sync=lane is Lane.POINT,
+            # A time zone holds up to the sync, so it would be the neighbours' too.
+            shares_sync=lane is Lane.POINT and session.time_zone is None,
             rollback=rollback,
         )
         line = self._least_busy() if lane is Lane.POINT else await self._free()
@@ -244,6 +240,13 @@ async def _watch(line: Pipeline, silence_seconds_max: float) -> None:
         await asyncio.sleep(WATCH_SECONDS)
         if line.in_flight and loop.time() - line.progress_at > silence_seconds_max:
             line.end("the server did not answer in time")
+
+
+def _settings(session: Session) -> list[bytes | None]:
+    settings: list[bytes | None] = [session.company_id.encode(), session.actor.encode(), session.request_id.encode()]
+    if session.time_zone is not None:
+        settings.append(as_text(session.time_zone))
+    return settings
 
 
 def as_text(value: str | bytes | None) -> bytes | None:

@@ -16,6 +16,8 @@ class Corked:
         self._transport = transport
         self._waiting: list[bytes] = []
         self._call_soon = asyncio.get_running_loop().call_soon
+        # Asked for each request; the way by `__getattr__` is long.
+        self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> object:
         """Whatever else a transport does."""
@@ -48,26 +50,32 @@ class BoundedProtocol(HttpToolsProtocol):
     head_seconds_max = 0.0
 
     _head_bytes = 0
+    _awaits_head = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Wait for a first head, but not for ever."""
         super().connection_made(cast(asyncio.Transport, Corked(transport)))
         self._expect_head()
+        self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that has not ended."""
-        if self._deadline is None and self._is_between_requests():
+        if not self._awaits_head and self._is_between_requests():
             self._expect_head()
         super().data_received(data)
-        if self._deadline is None:
+        if not self._awaits_head:
             return
+        # Most heads come in one piece, and then there is no deadline to set and to end.
+        if self._deadline is None:
+            self._set_deadline()
         self._head_bytes += len(data)
         if self._head_bytes > self.head_bytes_max and not self.transport.is_closing():
             self._refuse(b"431 Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
         """The head has ended in time."""
+        self._awaits_head = False
         self._end_deadline()
         super().on_headers_complete()
 
@@ -81,6 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
+        self._awaits_head = True
+
+    def _set_deadline(self) -> None:
         self._deadline = asyncio.get_running_loop().call_later(self.head_seconds_max, self._give_up)
 
     def _end_deadline(self) -> None:

@@ -17,6 +17,7 @@ class Request:
 
     __slots__ = (
         "_body_seconds_max",
+        "_first_headers",
         "_receive",
         "actor",
         "client",
@@ -33,15 +34,17 @@ class Request:
         "timings",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str, body_seconds_max: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, body_seconds_max: float) -> None:
         """Take over an ASGI scope of type http."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         # In order, names in lower case, as ASGI gives them.
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._first_headers = dict(reversed(self.headers))
         self.scheme: str = scope.get("scheme", "http")
-        self.id = request_id
+        # What the log and the history know it by: the client's own id for it, or one of ours.
+        self.id = ""
         self.route = ""
         self.parameters: dict[str, str] = {}
         self.company_id: str | None = None
@@ -58,10 +61,8 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """The first header of this lower-case name; bytes that are no text stand for themselves."""
-        for found, value in self.headers:
-            if found == name:
-                return value.decode("latin-1")
-        return None
+        value = self._first_headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     async def body(self, bytes_max: int) -> bytes:
         """The whole body.
