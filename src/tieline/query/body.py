@@ -1,5 +1,6 @@
 """Request bodies: whatever comes is made into JSON, with the names of the columns that it gives."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -10,6 +11,7 @@ from tieline import dialect_problems as problems
 from tieline.query.media import BodyKind
 
 _SPACE = b" \t\n\r"
+_PLAIN_FIELD = re.compile(r'[^",\n\r]*')
 _QUOTE, _COMMA, _LF, _CR = '"', ",", "\n", "\r"
 
 
@@ -22,6 +24,7 @@ class Payload:
     is_object: bool
 
 
+_KEYS_MUST_MATCH = "All object keys must match"
 _NO_ROWS = Payload(b"[]", (), is_object=False)
 _raw_row = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -42,22 +45,29 @@ def _uniform(rows: Sequence[Mapping[str, object]], message: str) -> tuple[str, .
 
 
 def _json(body: bytes) -> Payload:
-    keys_must_match = "All object keys must match"
     try:
         # Raw values are passed over unread: that they are text at all is not seen otherwise.
         body.decode()
         if _looks_like_object(body):
             return Payload(body, tuple(sorted(_raw_row.decode(body))), is_object=True)
-        _anything.decode(body)
+        rows = _rows(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise problems.body_invalid("Empty or invalid json") from None
-    if not body.lstrip(_SPACE).startswith(b"["):
-        return _NO_ROWS
-    try:
-        rows = _raw_rows.decode(body)
-    except msgspec.ValidationError:
-        raise problems.body_invalid(keys_must_match) from None
-    return Payload(body, _uniform(rows, keys_must_match), is_object=False) if rows else _NO_ROWS
+    if rows is None:
+        raise problems.body_invalid(_KEYS_MUST_MATCH)
+    return Payload(body, _uniform(rows, _KEYS_MUST_MATCH), is_object=False) if rows else _NO_ROWS
+
+
+def _rows(body: bytes) -> list[dict[str, msgspec.Raw]] | None:
+    """The objects of an array; none at all if it holds something else. What is no array counts as an empty one."""
+    if body.lstrip(_SPACE).startswith(b"["):
+        try:
+            return _raw_rows.decode(body)
+        except msgspec.ValidationError:
+            _anything.decode(body)
+            return None
+    _anything.decode(body)
+    return []
 
 
 def _text(body: bytes) -> str:
@@ -86,10 +96,9 @@ def _quoted_field(text: str, position: int) -> tuple[str, int]:
 
 
 def _plain_field(text: str, position: int) -> tuple[str, int]:
-    end = position
-    while end < len(text) and text[end] not in '",\n\r':
-        end += 1
-    return text[position:end], end
+    found = _PLAIN_FIELD.match(text, position)
+    assert found is not None, "it matches nothing as well"
+    return found.group(), found.end()
 
 
 def csv_records(text: str) -> list[list[str]]:
