@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -46,7 +47,15 @@ def test_schemathesis_finds_nothing_wrong_with_the_element_face(acme):
     command = [Path(sys.executable).with_name("st"), "--config-file", CONFIGURATION]
     command += ["run", f"{acme.server.url}/api/v2/openapi.json", "--checks", "all", "-n", str(EXAMPLES_MAX)]
     command += ["--phases", "examples,coverage,fuzzing", "-H", f"Authorization: Bearer {acme.keys['api.admin']}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=acme.server.log.parent)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=acme.server.log.parent,
+        # Where its hooks are.
+        env={**os.environ, "PYTHONPATH": str(CONFIGURATION.parent)},
+    )
     assert done.returncode == 0, done.stdout
 
 

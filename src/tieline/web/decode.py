@@ -41,6 +41,24 @@ def element_id(text: str) -> int:
     return value
 
 
+def body_id(value: float) -> int:
+    """The id of an element from a body.
+
+    >>> body_id(298.0)
+    298
+
+    Raises:
+        Problem: 400, not a whole number, or not between 1 and 2^63 - 1.
+    """
+    if isinstance(value, float) and not value.is_integer():
+        message = "id must be a whole number."
+        raise problems.validation_failed(FieldError("body", "id", "invalid", message))
+    if not 1 <= value <= ID_MAX:
+        message = f"id must be between 1 and {ID_MAX}."
+        raise problems.validation_failed(FieldError("body", "id", "out-of-range", message))
+    return int(value)
+
+
 def query(request: Request, known: frozenset[str]) -> dict[str, str]:
     """The query's parameters, each given once at the most.
 

@@ -26,7 +26,8 @@ class NewElement(msgspec.Struct, forbid_unknown_fields=True):
     """A body of POST elements."""
 
     title: str
-    id: int | UnsetType = UNSET
+    # 7.0 is a whole number to JSON.
+    id: int | float | UnsetType = UNSET
 
 
 class ElementChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,10 +91,7 @@ async def add_element(service: Service, request: Request, caller: Caller) -> Ans
     require_scope(caller, "api.write")
     given = await decode.body(request, service.settings.body_bytes_max, NewElement)
     decode.check_text("title", given.title, decode.TITLE_LENGTH_MAX)
-    element_id = None if given.id is UNSET else given.id
-    if element_id is not None and not 1 <= element_id <= decode.ID_MAX:
-        message = f"id must be between 1 and {decode.ID_MAX}."
-        raise problems.validation_failed(FieldError("body", "id", "out-of-range", message))
+    element_id = None if given.id is UNSET else decode.body_id(given.id)
     body = await elements.add(service.connections, caller.session(request), element_id, given.title)
     made: dict[str, object] = msgspec.json.decode(body)
     return Answer(201, (*JSON, ("location", f"{request.path.rstrip('/')}/{made['id']}")), body)

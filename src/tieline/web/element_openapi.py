@@ -10,8 +10,8 @@ Json = dict[str, Any]
 
 NULLABLE_TEXT: Json = {"type": ["string", "null"]}
 SYSTEM_URL: Json = {"type": "string", "description": "The address of one of the company's active external systems."}
-# Leading and trailing blanks count; at least one character is none.
-NOT_BLANK = r"\S"
+# No NUL, and at least one character that is no blank, as Python counts them.
+NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 EXTERNAL_ID: Json = {
     "type": ["string", "null"],
     "minLength": 1,

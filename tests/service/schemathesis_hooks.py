@@ -1,0 +1,12 @@
+"""What JSON Schema takes for a whole number need not be one in a path: 13.0 is sent as 13."""
+
+import schemathesis
+
+
+@schemathesis.hook
+def map_path_parameters(_context, path_parameters):
+    """Whole numbers without a point."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in (path_parameters or {}).items()
+    }
