@@ -27,8 +27,9 @@ fix: .venv/test.stamp ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/test.stamp ## measure beside pgbench; prints ratios
-	$(BIN)/python bench/lookups.py
+bench: .venv/bench.stamp ## measure beside pgbench and an ORM service; prints ratios
+	@command -v wrk >/dev/null || apt-get install --yes --quiet wrk || { echo "Install wrk, which makes the load: https://github.com/wg/wrk"; exit 1; }
+	$(BIN)/python bench/run.py $(BENCH_OPTIONS)
 
 psql: .venv/run.stamp ## open the database of the data folder
 	@exec $(BIN)/tieline psql
@@ -38,6 +39,7 @@ lock: .venv/test.stamp ## pin the newest versions of all dependencies, with hash
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml requirements/test.in --output-file requirements/test.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --constraint requirements/test.txt --output-file requirements/run.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet requirements/bench.in --constraint requirements/test.txt --output-file requirements/bench.txt
 
 clean: ## remove what was made here; the data folder stays
 	rm -rf .venv build dist node_modules .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache
@@ -48,6 +50,10 @@ clean: ## remove what was made here; the data folder stays
 .venv/run.stamp: .venv/bin/python requirements/run.txt requirements/build.txt pyproject.toml
 	$(PIP) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/bench.stamp: .venv/test.stamp requirements/bench.txt
+	$(PIP) --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp requirements/test.txt

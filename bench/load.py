@@ -1,0 +1,108 @@
+"""The load: wrk and pgbench, and what it costs in CPU time."""
+
+import os
+import random
+import re
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from stage import IDS, Server, Stage
+
+SECONDS = 3
+BACKENDS_END_SECONDS = 0.3
+SCRIPT = Path(__file__).parent / "request.lua"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What each request is: ID in path and body stands for a random id, NEW for a text never sent before."""
+
+    path: str
+    key: str
+    body: str | None = None
+    ids: Path = IDS
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run: requests a second, latencies, and CPU time for each request."""
+
+    rate: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    server_us: float = 0.0
+    postgres_us: float = 0.0
+
+
+def http(stage: Stage, server: Server, load: Load, connections: int, seconds: int = SECONDS) -> Measured:
+    """Send requests over so many connections for so long."""
+    environment = {
+        "BENCH_METHOD": "GET" if load.body is None else "POST",
+        "BENCH_PATH": load.path,
+        "BENCH_KEY": load.key,
+        "BENCH_IDS": str(load.ids),
+        "BENCH_SEED": str(random.randrange(10**9)),
+        **({} if load.body is None else {"BENCH_BODY": load.body}),
+    }
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), server.url]
+    before, postgres_before = _process_seconds(server.pid), _postgres_seconds(stage.postmaster)
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+    server_seconds = _process_seconds(server.pid) - before
+    postgres_seconds = _postgres_seconds(stage.postmaster) - postgres_before
+    found = re.search(r"^figures (\d+) (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE)
+    if found is None or found[5] != "0" or found[1] == "0":
+        raise SystemExit(f"The load did not get its answers:\n{done.stdout}{done.stderr}")
+    count, microseconds, p50, p99 = (int(found[i]) for i in range(1, 5))
+    return Measured(
+        count / microseconds * 1e6,
+        p50 / 1000,
+        p99 / 1000,
+        server_seconds / count * 1e6,
+        postgres_seconds / count * 1e6,
+    )
+
+
+def pgbench(stage: Stage, script: Path, connections: int, seconds: int = SECONDS) -> Measured:
+    """The limit: the same statement, prepared, on as many connections, with nothing between."""
+    command = [stage.binaries / "pgbench", "-n", "-M", "prepared", "-c", str(connections), "-j", "1"]
+    command += ["-T", str(seconds), "-f", script, stage.dsn]
+    before = _postgres_seconds(stage.postmaster)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Its backends' time counts once they have ended.
+    time.sleep(BACKENDS_END_SECONDS)
+    spent = _postgres_seconds(stage.postmaster) - before
+    rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+    latency = re.search(r"^latency average = ([\d.]+) ms", done.stdout, re.MULTILINE)
+    count = re.search(r"actually processed: (\d+)", done.stdout)
+    if rate is None or latency is None or count is None:
+        raise SystemExit(f"pgbench says something else:\n{done.stdout}{done.stderr}")
+    return Measured(float(rate[1]), float(latency[1]), 0.0, 0.0, spent / int(count[1]) * 1e6)
+
+
+def median(runs: Sequence[Measured]) -> Measured:
+    """Each figure's median over the rounds."""
+    names = Measured.__slots__
+    return Measured(*(statistics.median(getattr(run, name) for run in runs) for name in names))
+
+
+def _process_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def _postgres_seconds(postmaster: int) -> float:
+    """Of all its processes, those that have ended too."""
+    process = psutil.Process(postmaster)
+    own = process.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in process.children():
+        try:
+            total += _process_seconds(child.pid)
+        except psutil.NoSuchProcess:
+            continue
+    return total

@@ -1,0 +1,24 @@
+"""All measurements on one stage, and one table. `--fresh` fills the database anew."""
+
+import sys
+
+import bulk
+import links
+import lookups
+import parse
+from figures import show
+from stage import stage
+
+
+def main() -> None:
+    """Measure and print."""
+    figures = parse.measure()
+    with stage(fresh="--fresh" in sys.argv) as on:
+        for script in (lookups, links, bulk):
+            print(f"{script.__name__} …", file=sys.stderr)
+            figures += script.measure(on)
+    show(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What is measured: an embedded PostgreSQL with a million mappings, `tieline serve` with its defaults, and a peer.
+
+The filled database is kept below /var/tmp between runs; `--fresh` makes it anew.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from tieline.store import companies, database_user, embedded, keys
+from tieline.store.migrate import migrate
+
+ROOT = Path(os.environ.get("TIELINE_BENCH_FOLDER", "/var/tmp/tieline-bench"))
+DATA = ROOT / "data"
+IDS = ROOT / "ids"
+FILLED = ROOT / "filled"
+PEERS = Path(__file__).parent / "peers"
+
+ROWS = 1_000_000
+COMPANIES = 10
+ELEMENTS = 100_000
+# Whose rows are looked up and linked, and who writes in bulk.
+COMPANY, BULK_COMPANY = "b1", "b8"
+START_SECONDS_MAX = 60
+
+# Without triggers: the rows' history is not measured, and would take most of the time.
+FILL = f"""
+set session_replication_role = replica;
+insert into tieline.company (id, name) select 'b' || i, 'company ' || i from generate_series(0, {COMPANIES - 1}) i;
+insert into tieline."externalIntegrationMapping"
+    ("companyId", "entityType", "entityId", integration, "externalId", metadata, "createdAt")
+select 'b' || (i % {COMPANIES}), 'item', md5(i::text), 'xero', 'x' || i, '{{"a":1,"b":"some text"}}', '2025-01-01'
+from generate_series(0, {ROWS - 1}) i;
+insert into tieline.element ("companyId", id, title) select '{COMPANY}', i, 'Element ' || i
+from generate_series(1, {ELEMENTS}) i;
+insert into tieline."externalSystem" ("companyId", integration, name, "systemUrl", "isDefault")
+values ('{COMPANY}', 'crm', 'CRM', 'https://crm.example', true);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running HTTP server."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that is measured, up and running. `dsn` is the superuser's."""
+
+    dsn: str
+    binaries: Path
+    postmaster: int
+    tieline: Server
+    peer: Server
+    key: str
+    bulk_key: str
+
+
+@contextmanager
+def stage(*, fresh: bool = False) -> Generator[Stage]:
+    """Everything up; all is stopped at the end."""
+    if fresh:
+        shutil.rmtree(ROOT, ignore_errors=True)
+    # The database runs as a user of its own when we are root, and has to get through.
+    ROOT.mkdir(mode=0o711, parents=True, exist_ok=True)
+    # So that the servers end with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with ExitStack() as stack:
+        dsn = stack.enter_context(embedded.running(DATA))
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            migrate(conn)
+            if not FILLED.exists():
+                _fill(conn)
+        with companies.connected(dsn) as conn:
+            made = [_key(conn, company) for company in (COMPANY, BULK_COMPANY)]
+        yield Stage(
+            dsn,
+            database_user.reachable_binaries(DATA, None),
+            int((DATA / "postgres" / "postmaster.pid").read_text().split()[0]),
+            stack.enter_context(_tieline()),
+            stack.enter_context(_peer(dsn)),
+            *made,
+        )
+
+
+def _fill(conn: psycopg.Connection) -> None:
+    print(f"Filling {ROWS:,} mappings into {DATA} …", file=sys.stderr)
+    conn.execute('truncate tieline.company, tieline."mappingChange" cascade')
+    conn.execute(FILL)
+    conn.execute("reset session_replication_role")
+    conn.execute("vacuum analyze")
+    ids = (hashlib.md5(str(i).encode()).hexdigest() for i in range(1, ROWS, COMPANIES))
+    IDS.write_text("\n".join(ids) + "\n")
+    FILLED.touch()
+
+
+def _key(conn: psycopg.Connection, company: str) -> str:
+    key = keys.made()
+    keys.create(conn, keys.NewKey(company, "bench", "api.write"), key)
+    return key
+
+
+@contextmanager
+def _tieline() -> Generator[Server]:
+    port = free_port()
+    command = [sys.executable, "-m", "tieline", "serve", "--data-dir", str(DATA), "--port", str(port)]
+    with _running(command, "tieline", f"http://127.0.0.1:{port}/healthz") as server:
+        yield server
+
+
+@contextmanager
+def _peer(dsn: str) -> Generator[Server]:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(PEERS), "orm_service:app", "--port", str(port)]
+    # As one runs it in earnest: nothing is logged for each request.
+    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    with _running(command, "peer", f"http://127.0.0.1:{port}/health", ORM_SERVICE_DSN=dsn) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], name: str, answers_at: str, **environment: str) -> Generator[Server]:
+    log = ROOT / f"{name}.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **environment})
+    try:
+        _wait(process, answers_at, log)
+        yield Server(answers_at.rsplit("/", 1)[0], process.pid)
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS_MAX)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"{process.args} does not answer: {log.read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
