@@ -19,6 +19,7 @@ from rich.console import Console
 from tieline import cli_doctor, first_key
 from tieline.cli_registry import company_app, key_app, system_app
 from tieline.cli_terminal import Options, RefusalError, answer, say, show
+from tieline.cli_tokens import token_app
 from tieline.cli_transfer import transfer_app
 from tieline.settings import PREFIX, Settings, SettingsError
 from tieline.store import companies, database, database_user
@@ -36,7 +37,7 @@ app = App(
     error_console=Console(stderr=True),
     result_action="return_value",
 )
-for part in (company_app, key_app, system_app):
+for part in (company_app, key_app, system_app, token_app):
     app.command(part)
 app.command(transfer_app, name="*")
 

@@ -139,3 +139,11 @@ def test_an_option_can_be_an_environment_variable(command, database):
     name = f"co-{secrets.token_hex(6)}"
     assert command("company", "add", name, TIELINE_NAME="Acme Ltd", TIELINE_SETTINGS="").code == 0
     assert database.execute("select name from tieline.company where id = %s", name) == [("Acme Ltd",)]
+
+
+def test_a_key_that_never_expires_is_listed_without_an_expiry(command, company, database):
+    command("key", "create", "--company", company)
+    database.execute("""update tieline."apiKey" set "expiresAt" = 'infinity' where "companyId" = %s""", company)
+    listed = command("key", "list", "--company", company)
+    assert listed.code == 0
+    assert listed.out.split("\t")[7] == ""

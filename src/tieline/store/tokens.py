@@ -23,9 +23,7 @@ from tieline.store.statement import shipped
 ALGORITHM = "HS256"
 ISSUER = "tieline"
 REFRESH_PREFIX = "tr_"
-# How long a process signs with a key that another one has retired.
-SIGNING_KEYS_SECONDS = 60
-# An unknown key id asks the database again, at most this often.
+# A token of an unknown key asks the database for the keys again, at most this often.
 UNKNOWN_KEY_SECONDS = 1
 
 
@@ -64,14 +62,16 @@ class SigningKeys:
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._connections = connections
         self._lifetime_seconds = settings.access_token_seconds
+        self._believed_seconds = settings.signing_keys_ms / 1000
         self._keys = KeySet([])
         self._signing: OctKey | None = None
         self._known: frozenset[str] = frozenset()
         self._read_at = float("-inf")
+        self._unknown_at = float("-inf")
 
     async def sign(self, key_id: str, company_id: str, scopes: Sequence[str]) -> str:
         """An access token."""
-        await self._read_if_older(SIGNING_KEYS_SECONDS)
+        await self._read_if_old()
         assert self._signing is not None, "the migrations make the first key, and rotating leaves one"
         now = int(time.time())
         claims = {
@@ -87,19 +87,23 @@ class SigningKeys:
 
     async def verify(self, token: str) -> Claims | None:
         """What a token says, if one of our keys signed it and it has not expired."""
-        await self._read_if_older(SIGNING_KEYS_SECONDS)
-        if _key_id(token) not in self._known:
-            await self._read_if_older(UNKNOWN_KEY_SECONDS)
+        await self._read_if_old()
+        if _key_id(token) not in self._known and time.monotonic() - self._unknown_at >= UNKNOWN_KEY_SECONDS:
+            # It may be new, and another process the first to sign with it.
+            self._unknown_at = time.monotonic()
+            await self._read()
         try:
             claims = msgspec.convert(jwt.decode(token, self._keys, algorithms=[ALGORITHM]).claims, Claims)
         except (JoseError, ValueError, msgspec.ValidationError):
             return None
         return claims if time.time() < claims.exp else None
 
-    async def _read_if_older(self, seconds: float) -> None:
-        if time.monotonic() - self._read_at < seconds:
-            return
-        verifies_seconds = self._lifetime_seconds + SIGNING_KEYS_SECONDS
+    async def _read_if_old(self) -> None:
+        if time.monotonic() - self._read_at >= self._believed_seconds:
+            await self._read()
+
+    async def _read(self) -> None:
+        verifies_seconds = self._lifetime_seconds + self._believed_seconds
         statement = Sql(shipped("tokens/signing_keys"), (str(verifies_seconds),))
         rows = await self._connections.run(statement, Session("", "", ""), lane=Lane.POINT)
         keys = [

@@ -1,0 +1,12 @@
+"""The keys that sign access tokens, for the command line; `tokens` is where a server uses them."""
+
+import psycopg
+
+from tieline.store.statement import shipped
+
+
+def rotate(conn: psycopg.Connection) -> tuple[str, int]:
+    """Make a new key and retire the others: the new one's id, and how many were retired."""
+    row = conn.execute(shipped("tokens/rotate")).fetchone()
+    assert row is not None, "the statement always gives a row"
+    return str(row[0]), int(row[1])

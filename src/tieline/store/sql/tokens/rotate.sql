@@ -1,0 +1,9 @@
+-- A retired key still verifies what it signed, until the last of that has expired.
+with retired as (
+    update tieline."signingKey" set "retiredAt" = now() where "retiredAt" is null
+    returning id
+), made as (
+    insert into tieline."signingKey" default values
+    returning id
+)
+select (select id from made), (select count(*) from retired)
