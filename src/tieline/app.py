@@ -19,7 +19,6 @@ from typing import cast
 import structlog
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 from uvicorn._types import ASGI3Application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -34,6 +33,7 @@ from tieline.store.connections import Connections
 from tieline.store.tokens import SigningKeys
 from tieline.web import accept, respond
 from tieline.web.auth import authenticate
+from tieline.web.metrics import Metrics
 from tieline.web.protocol import bounded_protocol
 from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
@@ -44,8 +44,6 @@ log = structlog.stdlib.get_logger()
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 READY_POLL_SECONDS = 0.02
-# Most of what the highest level gains, for a fraction of its time.
-GZIP_LEVEL = 5
 CORS_MAX_AGE_SECONDS = 86_400
 EXPOSED_HEADERS = (
     "Content-Range",
@@ -62,7 +60,7 @@ READY_TIMEOUT_SECONDS = 5
 # So many new objects are looked through for cycles at a time; requests make hardly any.
 GC_OBJECTS = 20_000
 # Requests with one of these need a layer of `_layers`; the others do not pass through them.
-LAYERED_HEADERS = frozenset({b"accept-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
+LAYERED_HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 # How worker processes learn where the database is.
 DSN_VARIABLE = "TIELINE_WORKER_DSN"
 
@@ -74,10 +72,15 @@ class App:
         """`dsn`: the migrated database, embedded or not."""
         revive = None if settings.database_url else partial(embedded.ensure_running, settings.data_path)
         connections = Connections(dsn, settings, revive)
-        self._service = Service(
-            settings, connections, Callers(connections, settings), SigningKeys(connections, settings), Rates(settings)
-        )
         self._in_flight = 0
+        self._service = Service(
+            settings,
+            connections,
+            Callers(connections, settings),
+            SigningKeys(connections, settings),
+            Rates(settings),
+            Metrics(connections, lambda: self._in_flight),
+        )
         # Unlike any other process's, and with a number behind it any other request's.
         self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))
         self._body_seconds_max = settings.body_timeout_ms / 1000
@@ -88,6 +91,9 @@ class App:
         """One request, or the life of the process."""
         if scope["type"] == "http":
             is_layered = self._are_all_layered or not LAYERED_HEADERS.isdisjoint([name for name, _ in scope["headers"]])
+            if is_layered:
+                # An answer that went out past the layers would lack what they add.
+                scope["extensions"] = {}
             await (self._layers if is_layered else self._serve)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -119,8 +125,12 @@ class App:
             answer = respond.refusal(problems.internal_error(), request)
         finally:
             self._in_flight -= 1
+        if len(answer.body) >= self._service.settings.gzip_bytes_min:
+            answer = await respond.compressed(answer, request)
         await respond.send(answer, request, started, send)
-        logs.request_answered(request, answer.status, perf_counter() - started)
+        seconds = perf_counter() - started
+        self._service.metrics.count(request, answer.status, seconds)
+        logs.request_answered(request, answer.status, seconds)
 
     async def _answer(self, request: Request, started: float) -> Answer:
         # A queue without end helps nobody: past the limit the answer is no, at once.
@@ -138,11 +148,10 @@ class App:
 
 
 def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Compression, pages of other origins if the settings let them call, and the client behind a proxy that we trust.
+    """Pages of other origins if the settings let them call, and the client behind a proxy that we trust.
 
     Each costs a twentieth of a look-up, so only requests that one of them concerns pass through them.
     """
-    app = GZipMiddleware(app, minimum_size=settings.gzip_bytes_min, compresslevel=GZIP_LEVEL)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)

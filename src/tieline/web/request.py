@@ -10,6 +10,10 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+# Status, headers and body; whether the answer went out.
+SendWhole = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+# Our extension of ASGI, under which `web/protocol.py` offers a SendWhole.
+WHOLE_ANSWER = "tieline.whole_answer"
 
 
 class Request:
@@ -31,6 +35,7 @@ class Request:
         "rate_headers",
         "route",
         "scheme",
+        "send_whole",
         "timings",
     )
 
@@ -56,6 +61,8 @@ class Request:
         # The client's address, for those who are not known.
         client: tuple[str, int] | None = scope.get("client")
         self.client = client[0] if client else ""
+        # A shorter way for an answer that is in one piece, where the server has one.
+        self.send_whole: SendWhole | None = scope.get("extensions", {}).get(WHOLE_ANSWER)
         self._receive = receive
         self._body_seconds_max = body_seconds_max
 
