@@ -34,6 +34,7 @@ from tieline.store.tokens import SigningKeys
 from tieline.web import accept, respond
 from tieline.web.auth import authenticate
 from tieline.web.metrics import Metrics
+from tieline.web.metrics import Metrics
 from tieline.web.protocol import bounded_protocol
 from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send

@@ -38,6 +38,7 @@ ELEMENT = "/api/v2/elements/{id}"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/healthz", {"GET": Open(health.alive)}),
     Endpoint("/readyz", {"GET": Open(health.ready)}),
+    Endpoint("/metrics", {"GET": Open(health.numbers)}),
     Endpoint("/docs", {"GET": Open(docs.index)}),
     Endpoint("/docs/{name}", {"GET": Open(docs.guide)}),
     Endpoint("/docs/errors/{slug}", {"GET": Open(docs.problem)}),
@@ -64,7 +65,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = tuple(
     (compile_path(endpoint.path)[0], endpoint) for endpoint in ENDPOINTS
 )
 # What no resource of the mapping face is named.
-RESERVED = ("/api/", "/healthz", "/readyz", "/docs")
+RESERVED = ("/api/", "/healthz", "/readyz", "/metrics", "/docs")
 
 
 def find(request: Request) -> Handler | Open:

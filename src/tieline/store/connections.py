@@ -96,6 +96,16 @@ class Connections:
         """Whether both lanes have a connection."""
         return bool(self._point) and bool(self._single)
 
+    @property
+    def waiting(self) -> int:
+        """How many statements wait for a connection."""
+        return len(self._waiters)
+
+    def usage(self, lane: Lane) -> tuple[int, int]:
+        """How many connections of a lane are open, and how many of them have something under way."""
+        lines = self._point if lane is Lane.POINT else self._single
+        return len(lines), sum(1 for line in lines if line.in_flight)
+
     async def run(
         self, statement: Sql, session: Session, *, lane: Lane, prepared: bool = True, rollback: bool = False
     ) -> list[Row]:

@@ -1,10 +1,11 @@
-"""Is the process up, and can it serve?"""
+"""Is the process up, can it serve, and how is it doing?"""
 
 from tieline import problems
 from tieline.query.model import Sql
 from tieline.store.connections import DatabaseError, Lane, Session
 from tieline.store.migrate import shipped_migrations
 from tieline.store.statement import shipped
+from tieline.web import metrics
 from tieline.web.request import Request
 from tieline.web.respond import JSON, Answer
 from tieline.web.service import Service
@@ -32,3 +33,8 @@ async def ready(service: Service, request: Request) -> Answer:
     if missing or not service.connections.are_up:
         raise problems.not_ready(sorted(missing))
     return Answer(200, HEADERS, b'{"status":"ready"}')
+
+
+async def numbers(service: Service, _request: Request) -> Answer:
+    """What Prometheus collects."""
+    return Answer(200, metrics.HEADERS, service.metrics.page())

@@ -6,15 +6,17 @@ from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.connections import Connections
 from tieline.store.tokens import SigningKeys
+from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The process's settings, its connections, the keys of its callers and how often they call."""
+    """The process's settings, its connections, the keys of its callers, how often they call, what is counted."""
 
     settings: Settings
     connections: Connections
     callers: Callers
     signing_keys: SigningKeys
     rates: Rates
+    metrics: Metrics
