@@ -1,0 +1,188 @@
+-- The functions under /rpc/: many ids or rows in one call. Each takes the company first and names it in every statement.
+
+-- Look-ups take the ids as one set, which is one scan of the index, and put the answers beside the questions by
+-- hashing. Plans must be right without statistics, and stay so while the table grows from nothing: a nested loop would
+-- compare each id with every other, so there is none; and an order that one index alone gives, with sorting off (see
+-- the end), makes that index the look-up's, where a guess takes all for alike.
+
+create function resolve(company text, from_integration text, entity_type text, external_ids json)
+    returns table (
+        "externalId" text, status text, "entityType" text, "entityId" text, "mappingId" text, candidates jsonb
+    )
+    language sql stable set enable_nestloop = off as $$
+with asked as materialized (
+    select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)
+), found as materialized (
+    select m."externalId", m."entityType", m."entityId", m.id
+    from tieline."externalIntegrationMapping" m
+    where m."companyId" = company and m.integration = from_integration
+        and m."externalId" = any (array(select a.id from asked a))
+        and (entity_type is null or m."entityType" = entity_type)
+    order by m."externalId"
+), known as materialized (
+    select f."externalId", count(*) as entities, min(f."entityType") as "entityType", min(f."entityId") as "entityId",
+        min(f.id) as id
+    from found f
+    group by f."externalId"
+), several as (
+    select f."externalId", jsonb_agg(
+        jsonb_build_object('entityType', f."entityType", 'entityId', f."entityId", 'mappingId', f.id) order by f.place
+    ) as candidates
+    from (
+        select f.*, row_number() over (partition by f."externalId" order by f.id) as place
+        from found f join known k on k."externalId" = f."externalId"
+        where k.entities > 1
+    ) f
+    -- A list that no answer can hold helps nobody.
+    where f.place <= 100
+    group by f."externalId"
+)
+select a.id,
+    case when k.entities is null then 'unknown' when k.entities = 1 then 'linked' else 'ambiguous' end,
+    case when k.entities = 1 then k."entityType" end,
+    case when k.entities = 1 then k."entityId" end,
+    case when k.entities = 1 then k.id end,
+    coalesce(s.candidates, '[]')
+from asked a
+left join known k on k."externalId" = a.id
+left join several s on s."externalId" = a.id
+order by a.position
+$$;
+
+create function locate(company text, in_integration text, entity_type text, entity_ids json)
+    returns table ("entityId" text, status text, "externalId" text, link text, "mappingId" text)
+    language sql stable set enable_nestloop = off as $$
+with asked as materialized (
+    select a.id, a.position from json_array_elements_text(entity_ids) with ordinality a (id, position)
+), found as materialized (
+    select m."entityId", m."externalId", m.link, m.id
+    from tieline."externalIntegrationMapping" m
+    where m."companyId" = company and m."entityType" = entity_type
+        and m."entityId" = any (array(select a.id from asked a)) and m.integration = in_integration
+    order by m."entityId"
+)
+select a.id, case when f.id is null then 'unlinked' else 'linked' end, f."externalId",
+    tieline.binding_link(
+        f.link,
+        (
+            select s."linkTemplate" from tieline."externalSystem" s
+            where s."companyId" = company and s.integration = in_integration
+        ),
+        f."externalId"
+    ),
+    f.id
+from asked a
+left join found f on f."entityId" = a.id
+order by a.position
+$$;
+
+-- Unlinked only when no entity that may be meant has anything over there; ambiguous when several may be meant.
+create function translate(
+    company text, from_integration text, to_integration text, entity_type text, external_ids json
+)
+    returns table ("externalId" text, status text, translations jsonb)
+    language sql stable set enable_nestloop = off as $$
+with asked as materialized (
+    select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)
+), found as materialized (
+    select m."externalId", m."entityType", m."entityId"
+    from tieline."externalIntegrationMapping" m
+    where m."companyId" = company and m.integration = from_integration
+        and m."externalId" = any (array(select a.id from asked a))
+        and (entity_type is null or m."entityType" = entity_type)
+    order by m."externalId"
+), there as materialized (
+    select m."entityType", m."entityId", m."externalId", m.id,
+        tieline.binding_link(
+            m.link,
+            (
+                select s."linkTemplate" from tieline."externalSystem" s
+                where s."companyId" = company and s.integration = to_integration
+            ),
+            m."externalId"
+        ) as link
+    from tieline."externalIntegrationMapping" m
+    where m."companyId" = company and m.integration = to_integration
+        and m."entityType" = any (array(select distinct f."entityType" from found f))
+        and m."entityId" = any (array(select f."entityId" from found f))
+    order by m."entityType", m."entityId"
+), known as materialized (
+    select f."externalId", count(*) as entities from found f group by f."externalId"
+), translated as (
+    select f."externalId", jsonb_agg(
+        jsonb_build_object(
+            'entityType', f."entityType", 'entityId', f."entityId", 'externalId', f.translation, 'link', f.link
+        )
+        order by f.place
+    ) as translations
+    from (
+        select f.*, t."externalId" as translation, t.link,
+            row_number() over (partition by f."externalId" order by t.id) as place
+        from found f join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
+    ) f
+    where f.place <= 100
+    group by f."externalId"
+)
+select a.id,
+    case
+        when k.entities is null then 'unknown'
+        when t.translations is null then 'unlinked'
+        when k.entities = 1 then 'linked'
+        else 'ambiguous'
+    end,
+    coalesce(t.translations, '[]')
+from asked a
+left join known k on k."externalId" = a.id
+left join translated t on t."externalId" = a.id
+order by a.position
+$$;
+
+-- Before 17 a scan for a set of values gives no order, and without sorting the whole group would be read.
+do $$
+begin
+    if current_setting('server_version_num')::int >= 170000 then
+        alter function resolve set enable_sort = off;
+        alter function locate set enable_sort = off;
+        alter function translate (text, text, text, text, json) set enable_sort = off;
+    end if;
+end
+$$;
+
+-- Insert, and when that met somebody, look who: the insert has waited for others' transactions to end, and each
+-- statement in here sees what was committed before it. Who was met may be gone again, and then the place is free.
+create function claim(company text, entity_type text, entity_id text, in_integration text, external_id text)
+    returns table (outcome text, mapping jsonb) language plpgsql as $$
+declare
+    attempts_max constant integer := 20;
+begin
+    for attempt in 1 .. attempts_max loop
+        return query
+            with made as (
+                insert into tieline."externalIntegrationMapping" as m
+                    ("companyId", "entityType", "entityId", integration, "externalId")
+                values (company, entity_type, entity_id, in_integration, external_id)
+                on conflict do nothing
+                returning m.*
+            )
+            select 'created', to_jsonb(made) from made;
+        if found then
+            return;
+        end if;
+        return query
+            select 'existing', to_jsonb(m) from tieline."externalIntegrationMapping" m
+            where m."companyId" = company and m."entityType" = entity_type and m."entityId" = entity_id
+                and m.integration = in_integration;
+        if found then
+            return;
+        end if;
+        return query
+            select 'conflict', to_jsonb(m) from tieline."externalIntegrationMapping" m
+            where m."companyId" = company and m.integration = in_integration and m."entityType" = entity_type
+                and m."externalId" = external_id and not m."allowDuplicateExternalId";
+        if found then
+            return;
+        end if;
+    end loop;
+    raise serialization_failure using message = 'The place was taken and left again at every attempt.';
+end
+$$;
