@@ -34,12 +34,12 @@ from tieline.store.tokens import SigningKeys
 from tieline.web import accept, respond
 from tieline.web.auth import authenticate
 from tieline.web.metrics import Metrics
-from tieline.web.metrics import Metrics
 from tieline.web.protocol import bounded_protocol
 from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
 from tieline.web.respond import Answer
 from tieline.web.service import Service
+from tieline.web.turns import Turns
 
 log = structlog.stdlib.get_logger()
 
@@ -81,6 +81,8 @@ class App:
             SigningKeys(connections, settings),
             Rates(settings),
             Metrics(connections, lambda: self._in_flight),
+            Turns(settings.transfers_max),
+            dsn,
         )
         # Unlike any other process's, and with a number behind it any other request's.
         self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))

@@ -194,14 +194,14 @@ def bad_request(message: str) -> Problem:
     return Problem("bad-request", 400, "22P02", message)
 
 
-def unsupported_media_type(given: str) -> Problem:
+def unsupported_media_type(given: str, wanted: str = "application/json") -> Problem:
     """The body is of a type that the endpoint does not read."""
-    return Problem("unsupported-media-type", 415, "22023", f"The body must be application/json, not {given}.")
+    return Problem("unsupported-media-type", 415, "22023", f"The body must be {wanted}, not {given}.")
 
 
-def not_acceptable(accepted: str) -> Problem:
+def not_acceptable(accepted: str, offered: str = "application/json") -> Problem:
     """The answer could not be of a type that the client takes."""
-    return Problem("not-acceptable", 406, "PGRST107", f"The answer is application/json; Accept names {accepted}.")
+    return Problem("not-acceptable", 406, "PGRST107", f"The answer is {offered}; Accept names {accepted}.")
 
 
 def element_not_found(element_id: int) -> Problem:

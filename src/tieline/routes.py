@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.routing import compile_path
 
 from tieline import problems
-from tieline.web import docs, element_face, health, mapping_face
+from tieline.web import docs, element_face, health, mapping_face, transfers
 from tieline.web import tokens as token_endpoints
 from tieline.web.auth import Caller
 from tieline.web.request import Request
@@ -43,6 +43,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/docs/{name}", {"GET": Open(docs.guide)}),
     Endpoint("/docs/errors/{slug}", {"GET": Open(docs.problem)}),
     Endpoint("/api/v2/openapi.json", {"GET": Open(docs.element_description)}),
+    Endpoint("/import/{what}", {"POST": transfers.import_rows}),
+    Endpoint("/export/{what}", {"GET": transfers.export_rows}),
     Endpoint("/api/v2/auth/token", {"POST": Open(token_endpoints.issue)}),
     Endpoint("/api/v2/auth/refresh", {"POST": Open(token_endpoints.refresh)}),
     Endpoint("/api/v2/elements", {"GET": element_face.list_elements, "POST": element_face.add_element}),
@@ -65,7 +67,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = tuple(
     (compile_path(endpoint.path)[0], endpoint) for endpoint in ENDPOINTS
 )
 # What no resource of the mapping face is named.
-RESERVED = ("/api/", "/healthz", "/readyz", "/metrics", "/docs")
+RESERVED = ("/api/", "/healthz", "/readyz", "/metrics", "/docs", "/import/", "/export/")
 
 
 def find(request: Request) -> Handler | Open:

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: str
     body_bytes_max: int
     page_rows_max: int
+    batch_rows_max: int
     filter_depth_max: int
     lookup_connections: int
     statement_connections: int
@@ -48,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     head_timeout_ms: int
     body_timeout_ms: int
     requests_in_flight_max: int
+    transfers_max: int
+    import_bytes_max: int
     cors_origins: str
     gzip_bytes_min: int
     shutdown_grace_ms: int

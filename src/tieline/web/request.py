@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import IO, Any
 
 from tieline import problems
 
@@ -86,6 +86,32 @@ class Request:
                 return await self._read(bytes_max)
         except TimeoutError:
             raise problems.body_too_slow(self._body_seconds_max) from None
+
+    async def spool(self, file: IO[bytes], bytes_max: int) -> None:
+        """The whole body into a file. Each piece of it may take as long as a whole body otherwise.
+
+        Raises:
+            Problem: it is longer than `bytes_max`, or a piece takes too long to come.
+        """
+        left = bytes_max
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(self._body_seconds_max):
+                    message = await self._receive()
+            except TimeoutError:
+                raise problems.body_too_slow(self._body_seconds_max) from None
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            left -= file.write(message.get("body", b""))
+            more = message.get("more_body", False)
+            if left < 0:
+                raise problems.payload_too_large(bytes_max)
+
+    async def until_gone(self) -> None:
+        """Wait for the client to close the connection; only behind the body."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def _read(self, bytes_max: int) -> bytes:
         chunks: list[bytes] = []

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 
 import msgspec
@@ -21,11 +21,12 @@ GZIP_ON_LOOP_BYTES_MAX = 100_000
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer: status, headers (names in lower case) and the body's bytes."""
+    """A whole answer: status, headers (names in lower case) and the body's bytes, or the first of them and a stream."""
 
     status: int
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
+    stream: AsyncGenerator[bytes] | None = None
 
 
 async def send(answer: Answer, request: Request, started: float, out: Send) -> None:
@@ -36,6 +37,9 @@ async def send(answer: Answer, request: Request, started: float, out: Send) -> N
     headers.extend((name.encode(), value.encode()) for name, value in request.rate_headers)
     headers.append((b"x-request-id", request.id.encode()))
     headers.append((b"server-timing", ", ".join(timings).encode()))
+    if answer.stream is not None:
+        await _send_stream(answer, answer.stream, request, headers, out)
+        return
     is_head = request.method == "HEAD"
     body = b"" if is_head else answer.body
     if answer.status not in (204, 304) and not (is_head and not answer.body):
@@ -45,8 +49,29 @@ async def send(answer: Answer, request: Request, started: float, out: Send) -> N
         await out({"type": "http.response.body", "body": body})
 
 
+async def _send_stream(
+    answer: Answer, rest: AsyncGenerator[bytes], request: Request, headers: list[tuple[bytes, bytes]], out: Send
+) -> None:
+    """Piece by piece, for as long as somebody reads. What fails on the way cuts the answer off, to be noticed."""
+    gone = asyncio.ensure_future(request.until_gone())
+    try:
+        await out({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if request.method != "HEAD":
+            await out({"type": "http.response.body", "body": answer.body, "more_body": True})
+            async for piece in rest:
+                if gone.done():
+                    return
+                await out({"type": "http.response.body", "body": piece, "more_body": True})
+        await out({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        await rest.aclose()
+
+
 async def compressed(answer: Answer, request: Request) -> Answer:
     """The answer in fewer bytes, if the client takes gzip."""
+    if answer.stream is not None:
+        return answer
     headers = (*answer.headers, ("vary", "Accept-Encoding"))
     if "gzip" not in (request.header(b"accept-encoding") or ""):
         return Answer(answer.status, headers, answer.body)

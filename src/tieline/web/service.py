@@ -1,6 +1,6 @@
 """What every handler may use; made once, in app.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tieline.settings import Settings
 from tieline.store.callers import Callers
@@ -8,6 +8,7 @@ from tieline.store.connections import Connections
 from tieline.store.tokens import SigningKeys
 from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
+from tieline.web.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,6 @@ class Service:
     signing_keys: SigningKeys
     rates: Rates
     metrics: Metrics
+    transfers: Turns
+    # May hold a password.
+    dsn: str = field(repr=False)

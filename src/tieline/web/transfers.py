@@ -1,0 +1,217 @@
+"""Files in and out over HTTP: what `tieline import` and `tieline export` do, for keys of api.admin."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from typing import IO, cast, get_args
+
+import msgspec
+import psycopg
+
+from tieline import problems
+from tieline.problems import FieldError, Problem
+from tieline.store.companies import Acting, UnknownCompanyError, connected
+from tieline.transfer import csv_file, ndjson_file
+from tieline.transfer.columns import COLUMNS, What
+from tieline.transfer.formats import FileRefusedError, Format
+from tieline.transfer.load import Job, Landed, StoppedError, load
+from tieline.transfer.plan import OnConflict
+from tieline.transfer.unload import unload
+from tieline.web import decode
+from tieline.web.auth import Caller, require_scope
+from tieline.web.request import Request
+from tieline.web.respond import JSON, Answer
+from tieline.web.service import Service
+
+MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
+CONTENT_TYPES: dict[Format, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+IMPORT_PARAMETERS = frozenset({"onConflict", "dryRun"})
+# More refused rows than this are counted in the answer, not listed.
+REFUSALS_MAX = 1_000
+# Of an export that wait for a client that reads slowly.
+CHUNKS_WAITING_MAX = 4
+
+
+class Refusal(msgspec.Struct):
+    """A row that did not land."""
+
+    line: int
+    reason: str
+
+
+class Report(msgspec.Struct, rename="camel"):
+    """What became of the rows of an import."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: int = 0
+    dry_run: bool = False
+    refusals: list[Refusal] = msgspec.field(default_factory=list[Refusal])
+
+    def add(self, landed: Landed) -> None:
+        """Count a batch."""
+        self.created += landed.created
+        self.updated += landed.updated
+        self.unchanged += landed.unchanged
+        self.skipped += landed.skipped
+        self.refused += len(landed.refused)
+        room = REFUSALS_MAX - len(self.refusals)
+        self.refusals += [Refusal(refused.line, refused.reason) for refused in landed.refused[:room]]
+
+
+async def import_rows(service: Service, request: Request, caller: Caller) -> Answer:
+    """Take a file in from the body. It is read whole before the first row lands, so a cut connection changes nothing.
+
+    Raises:
+        Problem: the file as a whole cannot be taken, or the database was away; what had landed then is in the details.
+    """
+    require_scope(caller, "api.admin")
+    what, form = _what(request), _body_form(request)
+    job = _job(request, caller, what)
+    report = Report(dry_run=job.is_dry_run)
+    with service.transfers.one(), tempfile.TemporaryFile() as file:
+        await request.spool(file, service.settings.import_bytes_max)
+        file.seek(0)
+        await asyncio.to_thread(_load, service.dsn, file, form, job, report)
+    return Answer(200, (("content-type", JSON),), msgspec.json.encode(report))
+
+
+async def export_rows(service: Service, request: Request, caller: Caller) -> Answer:
+    """All of the company's rows, streamed as one moment had them.
+
+    Raises:
+        Problem: the caller takes neither form, or the database is away.
+    """
+    require_scope(caller, "api.admin")
+    what, form = _what(request), _answer_form(request)
+    decode.query(request, frozenset())
+    stream = _exported(service, what, form, Acting(caller.company_id, caller.key_id, request.id))
+    # The first piece before the status: until then a refusal can still be told.
+    first = await anext(stream, b"")
+    headers = (
+        ("content-type", CONTENT_TYPES[form]),
+        ("content-disposition", f'attachment; filename="{what}.{form}"'),
+        ("vary", "Accept"),
+    )
+    return Answer(200, headers, first, stream)
+
+
+def _load(dsn: str, file: IO[bytes], form: Format, job: Job, report: Report) -> None:
+    """In a thread: the loader waits for PostgreSQL."""
+    company_id = job.acting.company_id
+    try:
+        if form == "csv":
+            rows = csv_file.read(file, COLUMNS[job.what], company_id)
+        else:
+            rows = ndjson_file.read(file, job.what, company_id)
+        with connected(dsn) as conn:
+            load(conn, rows, job, report.add)
+    except FileRefusedError as error:
+        raise problems.bad_request(str(error)) from None
+    except UnknownCompanyError:
+        raise problems.unauthorized("The company of this key is gone.") from None
+    except (StoppedError, psycopg.OperationalError) as error:
+        landed = report.created + report.updated + report.unchanged
+        problem = problems.database_unavailable()
+        problem.details = f"{landed} rows had landed. {error if isinstance(error, StoppedError) else ''}".strip()
+        raise problem from error
+
+
+async def _exported(service: Service, what: What, form: Format, acting: Acting) -> AsyncGenerator[bytes]:
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING_MAX)
+    pieces = _Pieces(lambda piece: asyncio.run_coroutine_threadsafe(waiting.put(piece), loop).result())
+    with service.transfers.one():
+        copying = asyncio.create_task(asyncio.to_thread(_unload, service.dsn, what, form, acting, pieces))
+        try:
+            while (piece := await waiting.get()) is not None:
+                yield piece
+            await copying
+        finally:
+            pieces.are_wanted = False
+            # The thread may wait for room; it sees that nobody reads any more when it gets some.
+            while not copying.done():
+                while not waiting.empty():
+                    waiting.get_nowait()
+                await asyncio.wait([copying], timeout=0.05)
+
+
+class _Pieces:
+    """The stream that COPY writes to, in its thread."""
+
+    def __init__(self, put: Callable[[bytes | None], None]) -> None:
+        self._put = put
+        self.are_wanted = True
+
+    def write(self, piece: bytes) -> int:
+        if not self.are_wanted:
+            raise BrokenPipeError
+        self._put(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """All is handed on as it comes."""
+
+    def end(self) -> None:
+        """No more will come."""
+        if self.are_wanted:
+            self._put(None)
+
+
+def _unload(dsn: str, what: What, form: Format, acting: Acting, pieces: _Pieces) -> None:
+    try:
+        with connected(dsn) as conn:
+            unload(conn, what, form, acting, cast(IO[bytes], pieces))
+    except BrokenPipeError:
+        return
+    except UnknownCompanyError:
+        raise problems.unauthorized("The company of this key is gone.") from None
+    except psycopg.OperationalError as error:
+        raise problems.database_unavailable() from error
+    finally:
+        pieces.end()
+
+
+def _what(request: Request) -> What:
+    what = request.parameters["what"]
+    if what not in get_args(What):
+        raise problems.endpoint_not_found(request.path)
+    return cast(What, what)
+
+
+def _body_form(request: Request) -> Format:
+    media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES:
+        raise problems.unsupported_media_type(media_type or "nothing", "text/csv or application/x-ndjson")
+    return MEDIA_TYPES[media_type]
+
+
+def _answer_form(request: Request) -> Format:
+    """The first form that the client names; CSV for one that takes anything."""
+    accepted = request.header(b"accept") or "*/*"
+    for media_range in accepted.split(","):
+        media_type = media_range.partition(";")[0].strip().lower()
+        if media_type in MEDIA_TYPES:
+            return MEDIA_TYPES[media_type]
+        if media_type in {"*/*", "text/*"}:
+            return "csv"
+    raise _not_acceptable(accepted)
+
+
+def _not_acceptable(accepted: str) -> Problem:
+    return problems.not_acceptable(accepted, "text/csv or application/x-ndjson")
+
+
+def _job(request: Request, caller: Caller, what: What) -> Job:
+    values = decode.query(request, IMPORT_PARAMETERS)
+    on_conflict = values.get("onConflict", "report")
+    if on_conflict not in get_args(OnConflict):
+        message = f"onConflict must be one of {', '.join(get_args(OnConflict))}."
+        raise problems.validation_failed(FieldError("query", "onConflict", "invalid", message))
+    dry_run = values.get("dryRun", "false")
+    if dry_run not in {"true", "false"}:
+        raise problems.validation_failed(FieldError("query", "dryRun", "invalid", "dryRun must be true or false."))
+    acting = Acting(caller.company_id, caller.key_id, request.id)
+    return Job(what, acting, cast(OnConflict, on_conflict), is_dry_run=dry_run == "true")

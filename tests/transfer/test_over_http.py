@@ -1,0 +1,168 @@
+"""Files in and out over HTTP."""
+
+import hashlib
+import time
+
+import pytest
+
+from documents import ROOT
+
+EXAMPLES = ROOT / "examples" / "bioregistry"
+CSV = {"content-type": "text/csv"}
+NDJSON = {"content-type": "application/x-ndjson"}
+HEADER = b"entityType,entityId,integration,externalId\n"
+
+
+def imported(client, what, content, headers=CSV, **parameters):
+    answer = client.post(f"/import/{what}", content=content, headers=headers, params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_real_crosswalk_lands_and_its_shared_ids_are_refused_by_name(client):
+    counts = {}
+    for what in ("systems", "elements", "mappings"):
+        report = imported(client, what, (EXAMPLES / f"{what}.csv").read_bytes())
+        counts[what] = report["created"]
+    assert counts == {"systems": 33, "elements": 2937, "mappings": 7678}
+    assert report["refused"] == 4
+    assert report["refusals"][0] == {
+        "line": 3303,
+        "reason": "'Q50018' is held by element 1153, by line 3284 of this file",
+    }
+    again = imported(client, "mappings", (EXAMPLES / "mappings.csv").read_bytes())
+    assert (again["created"], again["unchanged"], again["refused"]) == (0, 7678, 4)
+
+
+@pytest.mark.parametrize(("accept", "headers"), [("text/csv", CSV), ("application/x-ndjson", NDJSON)])
+def test_what_export_writes_import_takes_back_without_a_change(client, new_company, accept, headers):
+    rows = b"".join(b"item,%d,xero,00%d/a \xc3\xa9\n" % (n, n) for n in range(2500))
+    assert imported(client, "mappings", HEADER + rows)["created"] == 2500
+    exported = client.get("/export/mappings", headers={"accept": accept})
+    assert exported.headers["content-type"].startswith(accept)
+    with new_company().client() as theirs:
+        assert imported(theirs, "mappings", exported.content, headers)["created"] == 2500
+        back = theirs.get("/export/mappings", headers={"accept": accept})
+    assert hashlib.sha256(back.content).digest() == hashlib.sha256(exported.content).digest()
+
+
+def test_an_export_has_no_page_limit_and_nothing_of_another_company(client, other):
+    with other.client() as theirs:
+        imported(theirs, "mappings", HEADER + b"item,theirs,xero,secret\n")
+    imported(client, "mappings", HEADER + b"".join(b"item,%d,xero,%d\n" % (n, n) for n in range(3000)))
+    lines = client.get("/export/mappings", headers={"accept": "text/csv"}).text.splitlines()
+    assert len(lines) == 3001
+    assert not any("secret" in line for line in lines)
+
+
+def test_an_import_is_in_the_history_with_its_key_and_request(client, acme):
+    client.post(
+        "/import/mappings",
+        content=HEADER + b"item,1,xero,007\n",
+        headers={**CSV, "x-request-id": "nightly-run-7"},
+    ).raise_for_status()
+    changed = acme.database.execute(
+        'select actor like %s, "requestId" from tieline."mappingChange" where "companyId" = %s', "key_%", acme.id
+    )
+    assert changed == [(True, "nightly-run-7")]
+
+
+def test_a_dry_run_reports_and_changes_nothing(client):
+    report = imported(client, "mappings", HEADER + b"item,1,xero,007\n", dryRun="true")
+    assert (report["created"], report["dryRun"]) == (1, True)
+    assert client.get("/externalIntegrationMapping").json() == []
+
+
+@pytest.mark.parametrize(("on_conflict", "holder"), [("report", "1"), ("skip", "1"), ("move", "2")])
+def test_a_held_id_stays_or_moves_as_asked(client, on_conflict, holder):
+    imported(client, "mappings", HEADER + b"item,1,xero,007\n")
+    imported(client, "mappings", HEADER + b"item,2,xero,007\n", onConflict=on_conflict)
+    held = client.get("/externalIntegrationMapping?externalId=eq.007&select=entityId").json()
+    assert held == [{"entityId": holder}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/import/mappings", {"content-type": "application/json"}, 415),
+        ("POST", "/import/mappings", {}, 415),
+        ("POST", "/import/nothing", CSV, 404),
+        ("POST", "/import/mappings?onConflict=steal", CSV, 400),
+        ("POST", "/import/mappings?dryRun=perhaps", CSV, 400),
+        ("POST", "/import/mappings?unknown=1", CSV, 400),
+        ("GET", "/export/nothing", {}, 404),
+        ("GET", "/export/mappings", {"accept": "image/png"}, 406),
+        ("GET", "/export/mappings?limit=1", {}, 400),
+        ("GET", "/import/mappings", {}, 405),
+    ],
+)
+def test_what_cannot_be_done_is_refused(client, method, path, headers, status):
+    content = HEADER if method == "POST" else None
+    assert client.request(method, path, headers=headers, content=content).status_code == status
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing,of,these\n1,2,3\n", b"\xff\xfe", b"entityType,entityType\n"])
+def test_a_file_that_cannot_be_read_at_all_is_a_bad_request_and_lands_nothing(client, content):
+    answer = client.post("/import/mappings", content=content, headers=CSV)
+    assert answer.status_code == 400
+    assert client.get("/externalIntegrationMapping").json() == []
+
+
+def test_a_file_that_breaks_off_lands_up_to_there(client):
+    report = imported(client, "mappings", HEADER + b'item,1,xero,007\nitem,2,xero,"00')
+    assert (report["created"], report["refused"], report["refusals"][0]["line"]) == (1, 1, 3)
+
+
+def test_a_body_that_is_cut_off_lands_nothing(client, acme):
+    def half():
+        yield HEADER + b"item,1,xero,007\n"
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        client.post("/import/mappings", content=half(), headers=CSV)
+    time.sleep(0.3)
+    with acme.client() as again:
+        assert again.get("/externalIntegrationMapping").json() == []
+
+
+def test_only_keys_of_api_admin_may(acme):
+    with acme.client("api.write") as writer:
+        assert writer.post("/import/mappings", content=HEADER, headers=CSV).status_code == 403
+        assert writer.get("/export/mappings").status_code == 403
+
+
+def test_a_reader_that_leaves_ends_the_export_and_others_go_on(client, acme):
+    imported(client, "mappings", HEADER + b"".join(b"item,%d,xero,%d\n" % (n, n) for n in range(20_000)))
+    for _ in range(5):
+        with acme.client() as leaving, leaving.stream("GET", "/export/mappings") as answer:
+            assert next(answer.iter_bytes())
+    until = time.monotonic() + 20
+    while (answer := client.get("/export/mappings")).status_code == 503 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(answer.text.splitlines()) == 20_001
+
+
+def test_head_says_what_an_export_would_be(client):
+    answer = client.head("/export/mappings", headers={"accept": "application/x-ndjson"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.content == b""
+
+
+def test_more_transfers_at_a_time_than_the_setting_get_a_503(acme, client):
+    imported(client, "mappings", HEADER + b"".join(b"item,%d,xero,%d\n" % (n, n) for n in range(60_000)))
+    opened = [acme.client() for _ in range(3)]
+    statuses = []
+    streams = []
+    try:
+        for one in opened:
+            request = one.build_request("GET", "/export/mappings")
+            streams.append(one.send(request, stream=True))
+            statuses.append(streams[-1].status_code)
+        assert statuses == [200, 200, 503]
+        assert streams[-1].headers["retry-after"]
+    finally:
+        for stream in streams:
+            stream.close()
+        for one in opened:
+            one.close()
