@@ -44,6 +44,25 @@ def body_invalid(message: str) -> Problem:
     return _bad("PGRST102", _shown(message))
 
 
+def argument_invalid(message: str) -> Problem:
+    return _bad("22023", _shown(message))
+
+
+def batch_too_large(name: str, size: int, rows_max: int) -> Problem:
+    message = f"{name} has {size} elements; a request may have {rows_max}, the setting batch_rows_max."
+    hint = "Send it in several requests."
+    return Problem("payload-too-large", 413, "54000", message, hint=hint)
+
+
+def batch_refused(kind: str, rows: str) -> Problem:
+    """An atomic batch of which some rows cannot land; `rows`: JSON of their outcomes."""
+    message = "Some rows cannot land, and the batch is atomic: nothing was changed."
+    problem = _bad("23505" if kind == "conflict" else "22023", message, rows, status=409 if kind == "conflict" else 400)
+    if kind == "conflict":
+        problem.slug = "conflict"
+    return problem
+
+
 def _range(details: str) -> Problem:
     return Problem("bad-request", 416, "PGRST103", "Requested range not satisfiable", details)
 

@@ -74,11 +74,12 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Argument:
-    """An argument of a function, as JSON gives it."""
+    """An argument of a function: `type` is text, boolean, text[] or mapping[]; `words` are all that it may be."""
 
     name: LiteralString
     type: LiteralString
     is_required: bool = True
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +87,8 @@ class Function:
     """A function under /rpc/.
 
     `rows` is a select whose columns are `columns`, `ctes` the common table expressions that it needs, which may write.
-    Both take the company as $1 and the JSON object of the arguments as $2. Those of a GET are all strings in it:
-    json_to_record reads them, array literals too. Of a single one the answer is the row, else an array of rows.
+    Both take the company as $1 and the JSON object of the arguments, which were checked, as $2. Of a single one the
+    answer is the row, else an array of rows.
     """
 
     name: LiteralString
@@ -215,8 +216,88 @@ RELATIONSHIPS: Mapping[str, tuple[Relationship, ...]] = {
     CHANGE.name: (),
 }
 
+_INTEGRATION = Argument("integration", "text")
+_ENTITY_TYPE = Argument("entityType", "text")
+_ANY_ENTITY_TYPE = Argument("entityType", "text", is_required=False)
+_ENTITY_ID = Argument("entityId", "text")
+_EXTERNAL_ID = Argument("externalId", "text")
+_EXTERNAL_IDS = Argument("externalIds", "text[]")
+
+_RESOLVE = Function(
+    "resolve",
+    (_INTEGRATION, _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
+    _columns(
+        Column("externalId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("entityType", "text"),
+        Column("entityId", "text"),
+        Column("mappingId", "text"),
+        Column("candidates", "jsonb", is_nullable=False),
+    ),
+    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "externalIds" json)'
+    ' cross join lateral tieline.resolve($1, a.integration, a."entityType", a."externalIds") r',
+    description="Which entity is each of these external ids? In the order asked.",
+)
+_LOCATE = Function(
+    "locate",
+    (_INTEGRATION, _ENTITY_TYPE, Argument("entityIds", "text[]")),
+    _columns(
+        Column("entityId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("externalId", "text"),
+        Column("link", "text"),
+        Column("mappingId", "text"),
+    ),
+    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "entityIds" json)'
+    ' cross join lateral tieline.locate($1, a.integration, a."entityType", a."entityIds") r',
+    description="Where is each of these entities in that system? In the order asked.",
+)
+_TRANSLATE = Function(
+    "translate",
+    (Argument("from", "text"), Argument("to", "text"), _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
+    _columns(
+        Column("externalId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("translations", "jsonb", is_nullable=False),
+    ),
+    'select r.* from json_to_record($2::json) a ("from" text, "to" text, "entityType" text, "externalIds" json)'
+    ' cross join lateral tieline.translate($1, a."from", a."to", a."entityType", a."externalIds") r',
+    description="The ids of one system in the words of another. In the order asked.",
+)
+_CLAIM = Function(
+    "claim",
+    (_ENTITY_TYPE, _ENTITY_ID, _INTEGRATION, _EXTERNAL_ID),
+    _columns(Column("outcome", "text", is_nullable=False), Column("mapping", "jsonb", is_nullable=False)),
+    "select r.* from json_to_record($2::json)"
+    ' a ("entityType" text, "entityId" text, integration text, "externalId" text)'
+    ' cross join lateral tieline.claim($1, a."entityType", a."entityId", a.integration, a."externalId") r',
+    is_read_only=False,
+    is_single=True,
+    description="Link for the first time. Of several at once one wins, and all learn who.",
+)
+_LINK_MANY = Function(
+    "link_many",
+    (
+        Argument("mappings", "mapping[]"),
+        Argument("onConflict", "text", is_required=False, words=("report", "move", "skip")),
+        Argument("atomic", "boolean", is_required=False),
+    ),
+    _columns(
+        Column("index", "integer", is_nullable=False),
+        Column("outcome", "text", is_nullable=False),
+        Column("mappingId", "text"),
+        Column("problem", "jsonb"),
+        Column("movedFrom", "jsonb"),
+    ),
+    'select r.* from json_to_record($2::json) a (mappings json, refused jsonb, "onConflict" text, atomic boolean)'
+    " cross join lateral tieline.link_many($1, a.mappings, coalesce(a.refused, '[]'),"
+    " coalesce(a.\"onConflict\", 'report'), coalesce(a.atomic, false)) r",
+    is_read_only=False,
+    description="Create and change many mappings, with an outcome for each.",
+)
+
 # Functions register here: name, arguments, result columns and statement are all that /rpc/ needs.
-FUNCTIONS: dict[str, Function] = {}
+FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
 RESULTS: dict[str, Resource] = {}
 
 # Names that may stand in a statement as the name of a result; any other key of an answer is bound.

@@ -15,6 +15,8 @@ _SCHEMAS: Mapping[str, Json] = {
     "bigint": {"type": "integer", "format": "int64"},
     "jsonb": {"description": "Any JSON value."},
     "text[]": {"type": "array", "items": {"type": "string"}},
+    "integer": {"type": "integer"},
+    "mapping[]": {"type": "array", "items": {"$ref": "#/components/schemas/externalIntegrationMappingWrite"}},
 }
 _MADE_BY_THE_SERVER = frozenset({"createdAt", "updatedAt", "createdBy", "updatedBy"})
 
@@ -156,7 +158,9 @@ def _call(function: Function) -> Json:
         rows["content"]["application/json"] = {"schema": row}
     body: Json = {
         "type": "object",
-        "properties": {a.name: dict(_SCHEMAS.get(a.type, {})) for a in function.arguments},
+        "properties": {
+            a.name: _SCHEMAS.get(a.type, {}) | ({"enum": list(a.words)} if a.words else {}) for a in function.arguments
+        },
         "required": [a.name for a in function.arguments if a.is_required],
     }
     result = _shared("select", "order", "limit", "offset", "prefer")

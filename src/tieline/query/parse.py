@@ -1,7 +1,7 @@
 """Query string → syntax: which parameter is what, and in which order they are read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
@@ -26,6 +26,7 @@ class Limits:
 
     depth_max: int
     page_rows_max: int
+    batch_rows_max: int = 10_000
 
 
 def decode(text: str) -> str:
@@ -136,8 +137,15 @@ def _is_filter(text: str) -> bool:
     return True
 
 
-def parse(query: str, limits: Limits, *, is_read: bool = True, is_call: bool = False) -> Query:
-    """A query string's meaning.
+def parse(
+    query: str,
+    limits: Limits,
+    *,
+    is_read: bool = True,
+    is_call: bool = False,
+    argument_names: Collection[str] = (),
+) -> Query:
+    """A query string's meaning. `argument_names` are a function's that no result of its is named like.
 
     Of parameters given twice the first select, columns, on_conflict and order count, the last limit and offset;
     filters and logic all do.
@@ -157,7 +165,7 @@ def parse(query: str, limits: Limits, *, is_read: bool = True, is_call: bool = F
     chosen = _first(parameters, "select") or ""
     items = _read("select parameter", chosen, lambda: select(chosen, depth_max=limits.depth_max))
     others = [(name, value) for name, value, end in given if end not in _RESERVED_ENDINGS and name not in _RESERVED]
-    arguments = tuple((n, v) for n, v in others if is_call and not _is_filter(v))
+    arguments = tuple((n, v) for n, v in others if is_call and (n in argument_names or not _is_filter(v)))
     filters = [pair for pair in others if not (is_call and pair in arguments)]
     return Query(
         items,

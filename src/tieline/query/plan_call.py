@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
-
 from tieline import dialect_problems as problems
+from tieline.query import arguments, media, ranges
 from tieline.query import body as bodies
-from tieline.query import media, ranges
 from tieline.query.catalogue import FUNCTIONS, Function
 from tieline.query.media import BodyKind
 from tieline.query.model import Call
@@ -23,12 +21,23 @@ _RAW = frozenset({BodyKind.TEXT, "text/xml", "application/octet-stream"})
 
 
 def _body(asked: Asked, columns: tuple[str, ...] | None) -> bodies.Payload:
-    """The arguments of a POST."""
+    """The arguments of a POST; those of a form are put together once the function is known."""
     kind = media.body_kind(asked.content_type)
     if kind in _RAW:
         return bodies.Payload(b"{}", (), is_object=True)
     body = asked.body if asked.body or kind is not BodyKind.JSON else b"{}"
     return bodies.payload(body, kind, columns)
+
+
+def _form_pairs(asked: Asked) -> Sequence[tuple[str, str]] | None:
+    """The fields of a form; none if the body is no form."""
+    return bodies.form_pairs(asked.body) if media.body_kind(asked.content_type) is BodyKind.FORM else None
+
+
+def _argument_names(name: str) -> frozenset[str]:
+    """Arguments that no column of the result is named like: they are never filters, whatever their value looks like."""
+    function = FUNCTIONS.get(name)
+    return frozenset() if function is None else frozenset(a.name for a in function.arguments) - set(function.columns)
 
 
 def _searched(asked: Asked, names: Sequence[str]) -> str:
@@ -63,24 +72,27 @@ def plan_call(asked: Asked, company: str, limits: Limits) -> Plan:
     if asked.method not in METHODS:
         raise problems.method_not_for_functions(asked.method)
     is_get = asked.method != "POST"
-    query = parse(asked.query, limits, is_call=is_get)
+    query = parse(asked.query, limits, is_call=is_get, argument_names=_argument_names(asked.resource))
     spans = ranges.spans(query.limits, query.offsets)
     span = ranges.top_span(spans.get("limit"), ranges.header_span(asked.range), asked.method)
-    if is_get:
-        arguments = dict(query.arguments)
-        payload = bodies.Payload(msgspec.json.encode(arguments), tuple(arguments), is_object=True)
+    pairs = query.arguments if is_get else _form_pairs(asked)
+    if pairs is not None:
+        payload = bodies.Payload(b"", tuple(dict(pairs)), is_object=True)
     else:
         payload = _body(asked, query.columns)
     function = _function(asked, payload.columns)
     if not payload.is_object:
         raise problems.body_invalid("The arguments of a function have to be a JSON object")
+    if pairs is not None:
+        payload = replace(payload, json=arguments.from_texts(function, pairs))
     result = function.result
-    page = {name: ranges.restricted(s, limits.page_rows_max) for name, s in {**spans, "limit": span}.items()}
+    # As many rows as may be asked for: an answer to each.
+    page = {name: ranges.restricted(s, limits.batch_rows_max) for name, s in {**spans, "limit": span}.items()}
     root = gather(result, query, page, is_read=True)
     form = media.form(asked.accept)
     check_preferences(asked.wishes)
     resolver = Resolver(Values(company))
-    slot = resolver.values.add(payload.json)
+    slot = resolver.values.add(arguments.check(function, payload, limits.batch_rows_max))
     node = resolver.node(root)
     rendered = rendering(form if asked.method != "HEAD" else None, node, resolver)
     rendered = replace(rendered, is_single=function.is_single)

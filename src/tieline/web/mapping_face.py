@@ -37,6 +37,8 @@ BODIES = frozenset({"POST", "PATCH", "PUT"})
 # stays, and it can go again.
 TURN_LOST = frozenset({"40001", "40P01"})
 ATTEMPTS_MAX = 5
+# What tieline.link_many refuses itself with when it is atomic and a row cannot land.
+REFUSED_BATCH = "TL130"
 
 Headers = list[tuple[str, str]]
 
@@ -73,9 +75,9 @@ def describe(request: Request, caller: Caller) -> Answer:
 
 
 @lru_cache
-def _limits(filter_depth_max: int, page_rows_max: int) -> Limits:
+def _limits(filter_depth_max: int, page_rows_max: int, batch_rows_max: int) -> Limits:
     """The same object each time: it is part of what a shape is remembered by."""
-    return Limits(filter_depth_max, page_rows_max)
+    return Limits(filter_depth_max, page_rows_max, batch_rows_max)
 
 
 async def _on_resource(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
@@ -84,7 +86,8 @@ async def _on_resource(service: Service, request: Request, caller: Caller, resou
     if method not in planning.METHODS and method != "OPTIONS":
         raise problems.method_unknown(method)
     require_scope(caller, "api.write" if method in WRITES else "api.read")
-    limits = _limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    settings = service.settings
+    limits = _limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max)
     asked = await _asked(request, resource, service.settings.body_bytes_max)
     prepared = prepare(asked, caller.company_id, limits)
     if method == "OPTIONS":
@@ -109,7 +112,8 @@ async def call(service: Service, request: Request, caller: Caller, function: str
     """
     started = time.perf_counter()
     require_scope(caller, "api.read")
-    limits = _limits(service.settings.filter_depth_max, service.settings.page_rows_max)
+    settings = service.settings
+    limits = _limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max)
     asked = await _asked(request, function, service.settings.body_bytes_max)
     plan = plan_call(asked, caller.company_id, limits)
     model = plan.model
@@ -129,6 +133,8 @@ async def call(service: Service, request: Request, caller: Caller, function: str
         rollback = asked.wishes.transaction == "rollback"
         rows = await _run(service, session, statement, rollback=rollback)
     except DatabaseError as error:
+        if error.sqlstate == REFUSED_BATCH:
+            raise problems.batch_refused(error.message, error.detail or "[]") from error
         raise problems.from_database(error.sqlstate, error.message, error.detail, error.hint) from error
     request.timings["database"] = time.perf_counter() - parsed
     page, total, body = rows[0]
