@@ -100,9 +100,10 @@ def _form(name: str, given: Format | None) -> Format:
 
 
 def _records(stream: IO[bytes], form: Format, job: Job) -> Iterator[Row | Refused]:
-    if form == "csv":
-        return csv_file.read(stream, COLUMNS[job.what], job.acting.company_id)
-    return ndjson_file.read(stream, job.what, job.acting.company_id)
+    if form == "ndjson":
+        return ndjson_file.read(stream, job.what, job.acting.company_id)
+    columns, company_id = COLUMNS[job.what], job.acting.company_id
+    return csv_file.read(stream, columns, company_id, is_spreadsheet=form == "spreadsheet")
 
 
 @transfer_app.command(name="export")

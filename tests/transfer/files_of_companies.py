@@ -34,7 +34,9 @@ class Registry:
         """Load a file's text as the command line would."""
         stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
         records = (
-            csv_file.read(stream, COLUMNS[what], self.id) if form == "csv" else ndjson_file.read(stream, what, self.id)
+            ndjson_file.read(stream, what, self.id)
+            if form == "ndjson"
+            else csv_file.read(stream, COLUMNS[what], self.id, is_spreadsheet=form == "spreadsheet")
         )
         return self.load_records(what, records, **job)
 

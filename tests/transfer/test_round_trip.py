@@ -48,7 +48,7 @@ def fill(ours):
     ours.load("systems", 'integration,name,systemUrl,metadata\nxero,"",https://xero.example,"[1.0]"\nb,B,,\n')
 
 
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
+@pytest.mark.parametrize("form", ["csv", "ndjson", "spreadsheet"])
 @pytest.mark.parametrize("what", ["mappings", "elements", "systems"])
 def test_what_export_writes_import_takes_back_byte_for_byte(ours, theirs, what, form):
     fill(ours)
@@ -78,3 +78,10 @@ def test_the_example_lands_but_for_four_ids_that_real_registries_share(ours):
         6461: "'Q113989515' is held by element 2210, by line 6460 of this file",
         6462: "'Q113989515' is held by element 2210, by line 6460 of this file",
     }
+
+
+def test_an_export_for_spreadsheets_keeps_ids_text_there(ours):
+    ours.load("mappings", "entityType,entityId,integration,externalId\nitem,0012,xero,=1+1\n")
+    written = ours.export("mappings", "spreadsheet")
+    assert b'"=""0012"""' in written
+    assert b'"=""=1+1"""' in written

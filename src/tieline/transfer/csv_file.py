@@ -13,13 +13,17 @@ class _OpenQuoteError(Exception):
     """The text ends inside a quoted field."""
 
 
-def read(stream: IO[bytes], columns: Sequence[Column], company_id: str) -> Iterator[Row | Refused]:
+def read(
+    stream: IO[bytes], columns: Sequence[Column], company_id: str, *, is_spreadsheet: bool = False
+) -> Iterator[Row | Refused]:
     """The file's records; their cells are in the order of `columns`, whatever the file's is.
+
+    `is_spreadsheet`: text may stand as a formula that gives it, as an export for spreadsheets writes it.
 
     Raises:
         FileRefusedError: the header does not name columns of these.
     """
-    records = _records(stream)
+    records = map(_without_formulas, _records(stream)) if is_spreadsheet else _records(stream)
     header = _header(records, columns)
     return _rows(records, header, columns, company_id)
 
@@ -44,6 +48,21 @@ def fields(text: str) -> list[Cell]:
         if at == len(text):
             return found
         at += 1
+
+
+def unformulated(cell: Cell) -> Cell:
+    """The text that a formula of an export for spreadsheets gives; any other cell as it is.
+
+    >>> unformulated('="00""7"'), unformulated("007"), unformulated(None)
+    ('00"7', '007', None)
+    """
+    if cell is None or len(cell) < len('=""') or not (cell.startswith('="') and cell.endswith('"')):
+        return cell
+    return cell[2:-1].replace('""', '"')
+
+
+def _without_formulas(record: tuple[int, list[Cell]] | Refused) -> tuple[int, list[Cell]] | Refused:
+    return record if isinstance(record, Refused) else (record[0], [unformulated(cell) for cell in record[1]])
 
 
 def _plain(text: str, at: int) -> tuple[Cell, int]:

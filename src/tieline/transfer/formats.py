@@ -4,7 +4,8 @@ from collections.abc import Generator
 from pathlib import PurePath
 from typing import IO, Literal
 
-Format = Literal["csv", "ndjson"]
+# spreadsheet: CSV in which text stands as formulas that give it.
+Format = Literal["csv", "ndjson", "spreadsheet"]
 
 ENDINGS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 RECORD_BYTES_MAX = 1_000_000

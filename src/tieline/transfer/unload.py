@@ -16,10 +16,13 @@ CHUNK_BYTES_MIN = 65_536
 STATEMENTS: dict[tuple[What, Format], str] = {
     ("mappings", "csv"): "transfer/export_mappings_csv",
     ("mappings", "ndjson"): "transfer/export_mappings_ndjson",
+    ("mappings", "spreadsheet"): "transfer/export_mappings_spreadsheet",
     ("elements", "csv"): "transfer/export_elements_csv",
     ("elements", "ndjson"): "transfer/export_elements_ndjson",
+    ("elements", "spreadsheet"): "transfer/export_elements_spreadsheet",
     ("systems", "csv"): "transfer/export_systems_csv",
     ("systems", "ndjson"): "transfer/export_systems_ndjson",
+    ("systems", "spreadsheet"): "transfer/export_systems_spreadsheet",
 }
 
 

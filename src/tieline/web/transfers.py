@@ -24,7 +24,7 @@ from tieline.web.respond import JSON, Answer
 from tieline.web.service import Service
 
 MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
-CONTENT_TYPES: dict[Format, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 IMPORT_PARAMETERS = frozenset({"onConflict", "dryRun"})
 # More refused rows than this are counted in the answer, not listed.
 REFUSALS_MAX = 1_000
