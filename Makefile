@@ -14,6 +14,8 @@ run: .venv/run.stamp ## serve on http://127.0.0.1:8400 with a PostgreSQL of its 
 	@exec $(BIN)/tieline serve
 
 test: .venv/test.stamp ## run all tests against real servers
+	@# The README's examples are curl's.
+	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 	$(BIN)/pytest -n $(WORKERS)
 
 check: .venv/test.stamp ## formatting, lint, types, layers, spelling
@@ -45,7 +47,10 @@ clean: ## remove what was made here; the data folder stays
 	rm -rf .venv build dist node_modules .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tieline needs Python 3.11 or newer: make PYTHON=python3.12 run" >&2; exit 1; }
+	@# Debian keeps part of venv in a package of its own.
+	$(PYTHON) -m venv .venv || { rm -rf .venv; apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
 
 .venv/run.stamp: .venv/bin/python requirements/run.txt requirements/build.txt pyproject.toml
 	$(PIP) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
