@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -58,6 +59,8 @@ EXPOSED_HEADERS = (
     "X-Request-Id",
 )
 READY_TIMEOUT_SECONDS = 5
+# For what is no client's: the database, logs, libraries.
+SPARE_FILES = 200
 # So many new objects are looked through for cycles at a time; requests make hardly any.
 GC_OBJECTS = 20_000
 # Requests with one of these need a layer of `_layers`; the others do not pass through them.
@@ -200,13 +203,14 @@ def serve(given: Settings, dsn: str) -> None:
     """
     logs.configure(given.log_format)
     listener = _listener(given.host, given.port)
+    _allow_open_files(given.connections_max)
     # Worker processes start from nothing but their environment.
     os.environ.update(settings.as_environment(given), **{DSN_VARIABLE: dsn})
     config = uvicorn.Config(
         "tieline.app:from_environment",
         factory=True,
         workers=given.workers,
-        http=bounded_protocol(given.header_bytes_max + given.url_bytes_max, given.head_timeout_ms / 1000),
+        http=bounded_protocol(given),
         ws="none",
         log_config=None,
         access_log=False,
@@ -226,6 +230,15 @@ def serve(given: Settings, dsn: str) -> None:
         server.run(sockets=[listener])
     else:
         Multiprocess(config, sockets=[listener]).run()
+
+
+def _allow_open_files(connections_max: int) -> None:
+    """A file for each connection, as far as the system lets us; at its limit nobody could connect, us included."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + SPARE_FILES
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def from_environment() -> App:

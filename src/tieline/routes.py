@@ -95,7 +95,9 @@ def find(request: Request) -> Handler | Open:
 
 def _mapping_face(request: Request) -> Handler:
     """Resources stand at /<name> and at /rest/v1/<name>; the log's route does not hold a client's own words."""
-    path = request.path.removeprefix(MAPPING_FACE_PREFIX) or "/"
+    path = request.path
+    if path == MAPPING_FACE_PREFIX or path.startswith(f"{MAPPING_FACE_PREFIX}/"):
+        path = path.removeprefix(MAPPING_FACE_PREFIX) or "/"
     request.route = "/{resource}"
     request.parameters = {"resource": path.removeprefix("/")}
     return _on_resource

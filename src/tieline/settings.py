@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     header_bytes_max: int
     head_timeout_ms: int
     body_timeout_ms: int
+    answer_timeout_ms: int
+    connections_max: int
     requests_in_flight_max: int
     transfers_max: int
     import_bytes_max: int

@@ -1,14 +1,21 @@
-"""uvicorn's HTTP protocol, with limits on how much head a client sends and how long it takes."""
+"""uvicorn's HTTP protocol, with limits on how many connect, what they send around bodies and how long they take."""
 
 import asyncio
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from tieline.settings import Settings
 from tieline.web.request import WHOLE_ANSWER
 
+# How long a client may take to read an answer behind which its connection ends.
+LINGER_SECONDS = 2.0
+# A client that takes less of an answer than this in the time that it has is taken for gone.
+PROGRESS_BYTES = 16_384
+CLOSE = (b"connection", b"close")
 # What no line of a head may hold.
 CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -41,6 +48,11 @@ class Corked:
         self._uncork()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Nothing more will be sent behind what waits; what the client sends can still be read."""
+        self._uncork()
+        self._transport.write_eof()
+
     def _uncork(self) -> None:
         waiting, self._waiting = self._waiting, []
         if waiting:
@@ -55,26 +67,39 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_bytes_max = 0
     head_seconds_max = 0.0
+    connections_max = 0
+    stall_seconds_max = 0.0
 
     _head_bytes = 0
     _awaits_head = False
+    _lingers = False
+    _body_came = False
+    _unsent_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Wait for a first head, but not for ever."""
         super().connection_made(cast(asyncio.Transport, Corked(transport)))
+        if len(self.connections) > self.connections_max:
+            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
+            return
         self._expect_head()
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that has not ended."""
+        """Count what is no body: heads, and what surrounds chunks, trailers among it."""
+        if self._lingers:
+            return
         if not self._awaits_head and self._is_between_requests():
             self._expect_head()
+        self._body_came = False
         super().data_received(data)
-        if not self._awaits_head:
+        if self._body_came or (self.cycle and not self._awaits_head and not self.cycle.more_body):  # pyright: ignore[reportUnnecessaryComparison]
+            self._head_bytes = 0
             return
         # Most heads come in one piece, and then there is no deadline to set and to end.
-        if self._deadline is None:
+        if self._awaits_head and self._deadline is None:
             self._set_deadline()
         self._head_bytes += len(data)
         if self._head_bytes > self.head_bytes_max and not self.transport.is_closing():
@@ -84,16 +109,54 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head has ended in time."""
         self._awaits_head = False
         self._end_deadline()
+        assert self.parser is not None, "it has just called"
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise ValueError("RFC 9112, 3.2: one Host, or the request is refused")
         super().on_headers_complete()
-        cast(dict[str, object], self.scope)["extensions"] = {WHOLE_ANSWER: partial(_send_whole, self.cycle)}
+        # What a list of the parser's gets from now on are trailers, which must not pass for headers (RFC 9110, 6.5.1).
+        self.headers: list[tuple[bytes, bytes]] = []
+        cast(dict[str, object], self.scope)["extensions"] = {WHOLE_ANSWER: partial(self._send_whole, self.cycle)}
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which whoever reads it counts; behind the answer that is nobody."""
+        self._body_came = not self.cycle.response_complete
+        super().on_body(body)
+
+    def pause_writing(self) -> None:
+        """The client is slow to take what it asked for; if it takes nothing, that is not for ever."""
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self._end_stall()
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will come."""
         self._end_deadline()
+        self._end_stall()
         super().connection_lost(exc)
 
+    def _expect_progress(self) -> None:
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._stall = asyncio.get_running_loop().call_later(self.stall_seconds_max, self._end_if_stalled)
+
+    def _end_if_stalled(self) -> None:
+        if self.transport.get_write_buffer_size() > self._unsent_bytes - PROGRESS_BYTES:
+            self.transport.abort()
+        else:
+            self._expect_progress()
+
+    def _end_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
     def _is_between_requests(self) -> bool:
-        return self.cycle is None or not self.cycle.more_body  # pyright: ignore[reportUnnecessaryComparison]
+        # Behind an answer that came before the end of its request's body, that rest counts like a head.
+        return self.cycle is None or not self.cycle.more_body or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
@@ -115,31 +178,47 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         self._end_deadline()
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self.transport.close()
+        self._close_behind()
+
+    def _close_behind(self) -> None:
+        """Close, but so that the answer arrives: a socket closed with unread bytes in it resets the connection."""
+        self._lingers = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _send_whole(
+        self, cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        """Send an answer in one piece; False if it must go the usual way.
+
+        uvicorn looks at each header with two patterns and writes head and body apart: a seventh of a look-up.
+        """
+        if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
+            return False
+        lines = [b"%b: %b" % header for header in (*cycle.default_headers, *headers)]
+        if CLOSE in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive or cycle.more_body:
+            # Nobody will read the rest of a body.
+            cycle.keep_alive = False
+            lines.append(b"connection: close")
+        if CONTROL.search(b"\t".join(lines)):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], b"\r\n".join(lines), body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self._close_behind()
+        cycle.on_response()
+        return True
 
 
-def _send_whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-    """Send an answer in one piece; False if it must go the usual way.
-
-    uvicorn looks at each header with two patterns and writes head and body apart: a seventh of a look-up.
-    """
-    if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
-        return False
-    lines = [b"%b: %b" % header for header in (*cycle.default_headers, *headers)]
-    if not cycle.keep_alive:
-        lines.append(b"connection: close")
-    if CONTROL.search(b"\t".join(lines)):
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], b"\r\n".join(lines), body))
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
-
-
-def bounded_protocol(head_bytes_max: int, head_seconds_max: float) -> type[asyncio.Protocol]:
-    """The protocol with these limits; uvicorn makes an instance of it for each connection."""
-    limits = {"head_bytes_max": head_bytes_max, "head_seconds_max": head_seconds_max}
+def bounded_protocol(settings: Settings) -> type[asyncio.Protocol]:
+    """The protocol with the limits of these settings; uvicorn makes an instance of it for each connection."""
+    limits = {
+        "head_bytes_max": settings.header_bytes_max + settings.url_bytes_max,
+        "head_seconds_max": settings.head_timeout_ms / 1000,
+        "connections_max": settings.connections_max,
+        "stall_seconds_max": settings.answer_timeout_ms / 1000,
+    }
     return type("LimitedProtocol", (BoundedProtocol,), limits)

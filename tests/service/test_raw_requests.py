@@ -1,0 +1,209 @@
+"""What no client library sends: the server refuses or takes it as the RFCs say, and stays bounded."""
+
+import json
+import socket
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from conftest import start_server, stop_server
+
+TIGHT = {
+    "TIELINE_CONNECTIONS_MAX": "20",
+    "TIELINE_ANSWER_TIMEOUT_MS": "1000",
+    "TIELINE_HEADER_BYTES_MAX": "2000",
+    "TIELINE_URL_BYTES_MAX": "500",
+    "TIELINE_FAILED_LOGINS_PER_MINUTE": "1000000",
+}
+PIECE = b"x" * 1000
+
+
+@pytest.fixture(scope="module")
+def tight(database, open_folder):
+    """A server with few connections and little patience."""
+    data = str(open_folder / "tight-data")
+    running = start_server(open_folder, "--database-url", database.dsn, "--data-dir", data, **TIGHT)
+    yield running
+    stop_server(running)
+
+
+def connected(server, **options):
+    address = urlsplit(server.url)
+    return socket.create_connection((address.hostname, address.port), timeout=10, **options)
+
+
+def read_all(sender):
+    """What comes until the server closes."""
+    pieces = []
+    while piece := sender.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def exchanged(server, sent):
+    with closing(connected(server)) as sender:
+        sender.sendall(sent)
+        return read_all(sender)
+
+
+def head(company, line, *headers):
+    key = f"authorization: Bearer {company.keys['api.admin']}"
+    return "\r\n".join([f"{line} HTTP/1.1", "host: x", "connection: close", key, *headers, "", ""]).encode()
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-request-id: a\nb: c\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-request-id: a\r\n b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost : a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: a\r\nx: a\0b\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}x",
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: -2\r\n\r\n{}",
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: +2\r\n\r\n{}",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
+)
+def test_a_head_that_two_readers_could_understand_differently_is_400(server, sent):
+    assert status(exchanged(server, sent)) == 400
+
+
+def test_an_absolute_address_in_the_request_line_is_that_of_its_path(acme):
+    answer = exchanged(acme.server, head(acme, "GET http://elsewhere.example/api/v2/elements"))
+    assert status(answer) == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//api/v2/elements",
+        "/rest/v1/../externalIntegrationMapping",
+        "/rest/v1//externalIntegrationMapping",
+        "/rest/v1externalIntegrationMapping",
+        "/%2e%2e/api/v2/elements",
+        "/api/v2/elements/%2e%2e/elements",
+        "/docs/%2e%2e%2fsettings.toml",
+        "/externalIntegrationMapping%00",
+        "/healthz%0a",
+        "/apiKey",
+        "/signingKey",
+        "/refreshToken",
+        "*",
+    ],
+)
+def test_a_path_that_is_nearly_one_of_ours_is_404(acme, path):
+    assert status(exchanged(acme.server, head(acme, f"GET {path}"))) == 404
+
+
+def test_trailers_are_no_headers(acme):
+    body = b'2\r\n{"\r\na\r\ntitle":"x"\r\n1\r\n}\r\n0\r\n'
+    trailers = b"x-request-id: from-a-trailer\r\nauthorization: Bearer " + acme.keys["api.admin"].encode() + b"\r\n\r\n"
+    chunked = ("content-type: application/json", "transfer-encoding: chunked")
+    answer = exchanged(acme.server, head(acme, "POST /api/v2/elements", *chunked) + body + trailers)
+    assert status(answer) == 201
+    assert b"from-a-trailer" not in answer
+    nobody = b"POST /api/v2/elements HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + body + trailers
+    assert status(exchanged(acme.server, nobody)) == 401
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nfiller: ",
+        b"POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nfiller: ",
+        b"POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;filler=",
+        b"POST /nowhere HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 1.2.3.4\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ",
+    ],
+    ids=["head", "trailer", "chunk extension", "trailer by a proxy"],
+)
+def test_what_surrounds_a_body_is_bounded_like_a_head(tight, start):
+    """A parser keeps what it has not read to the end: without a bound anybody could fill the memory."""
+    with closing(connected(tight)) as sender:
+        # Less than an idle connection has, and more than an answer has to arrive.
+        sender.settimeout(3)
+        sender.sendall(start)
+        try:
+            for _ in range(100):
+                sender.sendall(PIECE)
+            read_all(sender)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert httpx.get(f"{tight.url}/healthz").status_code == 200
+
+
+def test_an_answer_before_the_end_of_a_body_closes_and_still_arrives(acme):
+    announced = "content-length: 1000000000"
+    with closing(connected(acme.server)) as sender:
+        sender.sendall(head(acme, "POST /api/v2/elements", announced).replace(b"connection: close\r\n", b"") + PIECE)
+        sender.sendall(PIECE)
+        answer = read_all(sender)
+    assert status(answer) == 413
+    assert answer.lower().count(b"connection: close") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 413
+
+
+def test_whoever_expects_100_hears_it_only_if_the_body_is_wanted(acme):
+    announced = ("content-type: application/json", "content-length: 13", "expect: 100-continue")
+    with closing(connected(acme.server)) as sender:
+        sender.sendall(head(acme, "POST /api/v2/elements", *announced))
+        assert sender.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n")
+        sender.sendall(b'{"title":"x"}')
+        assert status(read_all(sender)) == 201
+    refused = exchanged(
+        acme.server, b"POST /api/v2/elements HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 13\r\n\r\n"
+    )
+    assert status(refused) == 401
+
+
+def test_a_control_character_of_a_client_is_in_no_header(acme):
+    row = {"entityType": "item", "entityId": "1", "integration": "crm", "id": "€\r\nset-cookie: a=b"}
+    with acme.client(prefer="return=headers-only") as caller:
+        answer = caller.post("/externalIntegrationMapping", json=row)
+    assert answer.status_code == 201
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["location"] == "/externalIntegrationMapping?id=eq.%E2%82%AC%0D%0Aset-cookie%3A%20a%3Db"
+
+
+def test_more_connections_than_allowed_are_503_and_room_is_made_by_those_that_end(tight):
+    held = [connected(tight) for _ in range(20)]
+    time.sleep(0.3)
+    try:
+        with closing(connected(tight)) as one_more:
+            answer = read_all(one_more)
+        assert status(answer) == 503
+        assert b"retry-after: 1" in answer
+    finally:
+        for one in held:
+            one.close()
+    time.sleep(0.3)
+    assert httpx.get(f"{tight.url}/healthz").status_code == 200
+
+
+def test_a_client_that_does_not_read_its_answer_is_ended(tight, acme):
+    acme.database.execute(
+        """insert into tieline."externalIntegrationMapping"
+            ("companyId", "entityType", "entityId", integration, metadata)
+        select %s, 'item', n::text, 'crm', to_jsonb(repeat('x', 20000)) from generate_series(1, 800) n""",
+        acme.id,
+    )
+    with closing(socket.socket()) as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        address = urlsplit(tight.url)
+        reader.connect((address.hostname, address.port))
+        reader.settimeout(10)
+        reader.sendall(head(acme, "GET /externalIntegrationMapping"))
+        time.sleep(3)
+        received = len(read_all(reader))
+    assert received < 16_000_000
