@@ -256,7 +256,7 @@ def test_arguments_that_no_function_takes_are_answered_as_postgrest_does(client,
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800"])
 def test_text_that_cannot_be_stored_is_a_bad_request(client, text):
-    body = '{"integration": "xero", "externalIds": ["%s"]}' % text
+    body = f'{{"integration": "xero", "externalIds": ["{text}"]}}'
     answer = client.post("/rpc/resolve", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
 

@@ -1,5 +1,6 @@
 """Arguments of functions: read from wherever they stand, checked as far as a type goes, and given on as JSON."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -10,6 +11,14 @@ from tieline.query.body import Payload
 from tieline.query.catalogue import Argument, Function
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+
+# How msgspec calls what JSON has.
+_WORDS = {
+    "str": "a string", "str | null": "a string or null", "int": "a number", "float": "a number", "bool": "a boolean",
+    "bool | null": "a boolean or null", "array": "an array", "object": "an object",
+}  # fmt: skip
+# Text that is JSON and that PostgreSQL cannot store.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -61,7 +70,8 @@ def _where(error: msgspec.ValidationError, path: str) -> str:
     'externalIds[1]: expected a string, got a number: its digits may be lost on the way'
     """
     said, _, place = str(error).partition(" - at `$")
-    said = said.replace("`str`", "a string").replace("`int`", "a number").replace("`float`", "a number")
+    for theirs, ours in _WORDS.items():
+        said = said.replace(f"`{theirs}`", ours)
     if said.endswith("got a number") and "a string" in said:
         said += ": its digits may be lost on the way"
     return f"{path}{place.removesuffix('`')}: {said[:1].lower()}{said[1:]}"
@@ -199,12 +209,13 @@ def _check_rows(name: str, raw: msgspec.Raw, given: dict[str, msgspec.Raw], rows
     except msgspec.ValidationError as error:
         raise problems.argument_invalid(_where(error, name)) from None
     _check_size(name, len(rows), rows_max)
-    try:
-        _DECODERS["mapping[]"].decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    else:
-        return []
+    if _NUL.search(raw) is None:
+        try:
+            _DECODERS["mapping[]"].decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            return []
     refused: list[_Refused] = []
     for index, row in enumerate(rows):
         reason = _row_fault(row, f"{name}[{index}]")
@@ -222,4 +233,4 @@ def _row_fault(row: msgspec.Raw, path: str) -> str | None:
         return _where(error, path)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return f"{path}: this is no text that can be stored"
-    return None
+    return f"{path}: text with a NUL cannot be stored" if _NUL.search(row) else None
