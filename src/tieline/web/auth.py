@@ -46,7 +46,7 @@ async def authenticate(service: Service, request: Request) -> Caller:
             raise problems.unauthorized("The key is not known, has expired or was revoked.")
         scopes = with_included(key.scopes)
     request.company_id, request.actor = key.company_id, key.id
-    request.rate_headers = service.rates.count(key.company_id, key.id, key.rate_limit)
+    request.rate_headers = await service.rates.count(key.company_id, key.id, key.rate_limit)
     return Caller(key.company_id, key.id, key.name, scopes)
 
 
