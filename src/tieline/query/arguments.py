@@ -209,7 +209,8 @@ def _check_rows(name: str, raw: msgspec.Raw, given: dict[str, msgspec.Raw], rows
     except msgspec.ValidationError as error:
         raise problems.argument_invalid(_where(error, name)) from None
     _check_size(name, len(rows), rows_max)
-    if _NUL.search(raw) is None:
+    # The bytes first: they are looked through much faster than by a pattern.
+    if b"\\u0000" not in bytes(raw) or _NUL.search(raw) is None:
         try:
             _DECODERS["mapping[]"].decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):

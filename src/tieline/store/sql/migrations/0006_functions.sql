@@ -60,16 +60,14 @@ with asked as materialized (
     where m."companyId" = company and m."entityType" = entity_type
         and m."entityId" = any (array(select a.id from asked a)) and m.integration = in_integration
     order by m."entityId"
+), template as materialized (
+    select s."linkTemplate" as template from tieline."externalSystem" s
+    where s."companyId" = company and s.integration = in_integration
 )
 select a.id, case when f.id is null then 'unlinked' else 'linked' end, f."externalId",
-    tieline.binding_link(
-        f.link,
-        (
-            select s."linkTemplate" from tieline."externalSystem" s
-            where s."companyId" = company and s.integration = in_integration
-        ),
-        f."externalId"
-    ),
+    -- Most systems have no template, and then no id is worth encoding.
+    case when (select t.template from template t) is null then f.link
+        else tieline.binding_link(f.link, (select t.template from template t), f."externalId") end,
     f.id
 from asked a
 left join found f on f."entityId" = a.id
@@ -91,24 +89,23 @@ with asked as materialized (
         and m."externalId" = any (array(select a.id from asked a))
         and (entity_type is null or m."entityType" = entity_type)
     order by m."externalId"
+), template as materialized (
+    select s."linkTemplate" as template from tieline."externalSystem" s
+    where s."companyId" = company and s.integration = to_integration
 ), there as materialized (
     select m."entityType", m."entityId", m."externalId", m.id,
-        tieline.binding_link(
-            m.link,
-            (
-                select s."linkTemplate" from tieline."externalSystem" s
-                where s."companyId" = company and s.integration = to_integration
-            ),
-            m."externalId"
-        ) as link
+        case when (select t.template from template t) is null then m.link
+            else tieline.binding_link(m.link, (select t.template from template t), m."externalId") end as link
     from tieline."externalIntegrationMapping" m
     where m."companyId" = company and m.integration = to_integration
         and m."entityType" = any (array(select distinct f."entityType" from found f))
         and m."entityId" = any (array(select f."entityId" from found f))
     order by m."entityType", m."entityId"
 ), known as materialized (
-    select f."externalId", count(*) as entities from found f group by f."externalId"
-), translated as (
+    select f."externalId", count(*) as entities, min(f."entityType") as "entityType", min(f."entityId") as "entityId"
+    from found f
+    group by f."externalId"
+), several as (
     select f."externalId", jsonb_agg(
         jsonb_build_object(
             'entityType', f."entityType", 'entityId', f."entityId", 'externalId', f.translation, 'link', f.link
@@ -118,7 +115,10 @@ with asked as materialized (
     from (
         select f.*, t."externalId" as translation, t.link,
             row_number() over (partition by f."externalId" order by t.id) as place
-        from found f join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
+        from found f
+        join known k on k."externalId" = f."externalId"
+        join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
+        where k.entities > 1
     ) f
     where f.place <= 100
     group by f."externalId"
@@ -126,14 +126,20 @@ with asked as materialized (
 select a.id,
     case
         when k.entities is null then 'unknown'
-        when t.translations is null then 'unlinked'
-        when k.entities = 1 then 'linked'
-        else 'ambiguous'
+        when k.entities = 1 and t.id is not null then 'linked'
+        when s.translations is not null then 'ambiguous'
+        else 'unlinked'
     end,
-    coalesce(t.translations, '[]')
+    case
+        when k.entities = 1 and t.id is not null then jsonb_build_array(jsonb_build_object(
+            'entityType', t."entityType", 'entityId', t."entityId", 'externalId', t."externalId", 'link', t.link
+        ))
+        else coalesce(s.translations, '[]')
+    end
 from asked a
 left join known k on k."externalId" = a.id
-left join translated t on t."externalId" = a.id
+left join there t on t."entityType" = k."entityType" and t."entityId" = k."entityId" and k.entities = 1
+left join several s on s."externalId" = a.id
 order by a.position
 $$;
 
