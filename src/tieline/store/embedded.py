@@ -29,7 +29,10 @@ STOP_SECONDS_MAX = 60
 # also be about to end itself, and until then its lock files count.
 START_ATTEMPTS = 20
 ATTEMPT_PAUSE_SECONDS = 0.5
-PASSING = ("shared memory block", "lock file")
+SHARED_MEMORY_IN_USE = "shared memory block"
+PASSING = (SHARED_MEMORY_IN_USE, "lock file")
+# So many attempts they have to end by themselves.
+ORPHAN_ATTEMPTS = 4
 # sun_path holds 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES_MAX = 103
 
@@ -185,9 +188,30 @@ def _start(cluster: Path, sockets: Path, binaries: Path, user: database_user.Use
         except EmbeddedError as error:
             if attempt == START_ATTEMPTS - 1 or not any(sign in _tail(cluster) for sign in PASSING):
                 raise EmbeddedError(f"{error} The server's log ends: {_tail(cluster)}") from error
+            if attempt >= ORPHAN_ATTEMPTS and SHARED_MEMORY_IN_USE in _tail(cluster):
+                _end_orphans(cluster)
             time.sleep(ATTEMPT_PAUSE_SECONDS)
         else:
             return
+
+
+def _end_orphans(cluster: Path) -> None:
+    """End the backends of a postmaster that was killed.
+
+    One that waits for a lock of another that has ended never wakes up to see that its postmaster is gone. It cannot
+    have committed anything that it did not write to disk.
+    """
+    folder = str(cluster.resolve())
+    for process in psutil.process_iter():
+        try:
+            parent = process.parent()
+            is_backend = process.cmdline()[:1] != [] and process.cmdline()[0].startswith("postgres:")
+            is_orphan = parent is None or parent.name() != "postgres"
+            if is_backend and is_orphan and process.cwd() == folder:
+                process.kill()
+        except psutil.Error:
+            # Ended in the meantime, or somebody else's.
+            continue
 
 
 def _quoted(value: str) -> str:

@@ -1,0 +1,83 @@
+"""kill -9 under a load of writes: what was acknowledged is there, nothing is half done."""
+
+import os
+import shutil
+import signal
+import time
+
+import httpx
+import psutil
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from conftest import Database, start_server, stop_server
+from writes import Writers
+
+BACK_SECONDS_MAX = 60
+
+
+def postmaster(folder):
+    return int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def database_of(folder):
+    """The embedded database, as its owner; its socket is in its folder."""
+    return Database(make_conninfo(host=str(folder / "postgres"), user="postgres", dbname="tieline"))
+
+
+def wait_until_well(url, key):
+    until = time.monotonic() + BACK_SECONDS_MAX
+    while True:
+        answers = [
+            httpx.get(url + path, headers={"apikey": key}, timeout=60) for path in ("/readyz", "/api/v2/elements")
+        ]
+        if all(answer.status_code == 200 for answer in answers):
+            return
+        assert time.monotonic() < until, "it did not come back"
+        time.sleep(0.05)
+
+
+def has_system(database):
+    database.execute(
+        """insert into tieline."externalSystem" ("companyId", integration, name, "isDefault", active)
+        values ('default', 'crm', 'CRM', true, true)"""
+    )
+
+
+@pytest.fixture
+def place(open_folder):
+    folder = open_folder / "killed"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("killed", [("serve",), ("postmaster",), ("serve", "postmaster")], ids=" and ".join)
+def test_what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done(open_folder, place, killed):
+    server = start_server(open_folder, "--data-dir", str(place))
+    key = (place / "admin.key").read_text().strip()
+    has_system(database_of(place))
+    writers = Writers(server.url, key)
+    writers.start()
+    time.sleep(1)
+    pid = postmaster(place)
+    if "serve" in killed:
+        server.process.send_signal(signal.SIGKILL)
+    if "postmaster" in killed:
+        os.kill(pid, signal.SIGKILL)
+    if "serve" in killed:
+        server.process.wait()
+        server.process.stdout.close()
+        writers.stop()
+        if "postmaster" in killed:
+            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+        server = start_server(open_folder, "--data-dir", str(place))
+    try:
+        wait_until_well(server.url, key)
+        time.sleep(0.3)
+        writers.stop()
+        assert len(writers.acknowledged) > 20
+        writers.check(database_of(place))
+        if killed == ("postmaster",):
+            assert writers.seen[503] > 0
+    finally:
+        assert stop_server(server) == 0
