@@ -1,0 +1,114 @@
+"""Whatever is called: the client's fault at most; and a batch is what its rows are, one after the other."""
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+MAPPINGS = "/externalIntegrationMapping"
+EXAMPLES = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+words = (
+    st.sampled_from(["item", "1", "xero", "A", "", "a\0b", "{a,b}", "[1]", "eq.1", "report", "move", "😀"]) | st.text()
+)
+names = st.sampled_from(
+    "integration entityType externalIds entityIds from to entityId externalId mappings onConflict atomic companyId"
+    " metadata lastSyncedAt link refused nothing".split()
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=6),
+    max_leaves=12,
+)
+mapping = st.fixed_dictionaries(
+    {"entityType": words, "entityId": words, "integration": words, "externalId": words},
+    optional={"metadata": values, "lastSyncedAt": words, "link": words, "allowDuplicateExternalId": values},
+)
+arguments = st.one_of(
+    st.dictionaries(names, values, max_size=5),
+    st.fixed_dictionaries({"integration": words, "externalIds": values}, optional={"entityType": values}),
+    st.fixed_dictionaries({"mappings": st.lists(mapping | values, max_size=5)}, optional={"atomic": st.booleans()}),
+    mapping,
+)
+functions = st.sampled_from(["resolve", "locate", "translate", "claim", "link_many"])
+
+
+@given(function=functions, given_arguments=arguments)
+@EXAMPLES
+def test_any_call_is_answered(client, function, given_arguments):
+    try:
+        answer = client.post(f"/rpc/{function}", json=given_arguments, headers={"Prefer": "tx=rollback"})
+    except (UnicodeEncodeError, ValueError):
+        # What Python cannot write as JSON it cannot send.
+        return
+    assert answer.status_code < 500, answer.text
+
+
+@given(function=functions, params=st.lists(st.tuples(names | st.just("select"), words), max_size=5))
+@EXAMPLES
+def test_any_parameters_are_answered(client, function, params):
+    try:
+        answer = client.get(f"/rpc/{function}", params=params)
+    except UnicodeEncodeError:
+        return
+    assert answer.status_code < 500, answer.text
+
+
+entities = st.sampled_from("12345")
+external_ids = st.sampled_from("ABCDE")
+links = st.sampled_from([None, "https://x.example"])
+standing = st.dictionaries(entities, st.tuples(external_ids | st.none(), links), max_size=5).filter(
+    lambda found: len([x for x, _ in found.values() if x]) == len({x for x, _ in found.values() if x})
+)
+# What a row says of the external id and of the link; nothing at all is another thing than null.
+row = st.fixed_dictionaries({"entityId": entities}, optional={"externalId": external_ids | st.none(), "link": links})
+Registry = dict[str, tuple[str | None, str | None]]
+
+
+def one_after_the_other(registry: Registry, rows: list[dict], on_conflict: str) -> list[tuple[str, int | None]]:
+    """What the rows do to a registry, in the plainest words: outcomes, and of which row one is a duplicate."""
+    landed: dict[str, int] = {}
+    told: list[tuple[str, int | None]] = []
+    for index, wanted in enumerate(rows):
+        entity = wanted["entityId"]
+        held = registry.get(entity, (None, None))
+        new = (wanted.get("externalId", held[0]), wanted.get("link", held[1]))
+        holder = next((e for e, (x, _) in registry.items() if x is not None and x == new[0] and e != entity), None)
+        if entity in landed:
+            told.append(("conflict", landed[entity]))
+            continue
+        if holder is not None and (on_conflict != "move" or holder in landed):
+            told.append(("conflict", None if on_conflict == "skip" else landed.get(holder)))
+            continue
+        if holder is not None:
+            link = registry[holder][1]
+            registry[holder] = (None, link)
+            if link is None:
+                del registry[holder]
+        told.append(("created" if entity not in registry else "unchanged" if held == new else "updated", None))
+        registry[entity] = new
+        landed[entity] = index
+    return told
+
+
+@given(before=standing, rows=st.lists(row, max_size=6), on_conflict=st.sampled_from(["report", "move", "skip"]))
+@example({"1": ("A", None), "2": ("B", None)}, [{"entityId": "1", "externalId": "B"}, {"entityId": "2"}], "move")
+@settings(EXAMPLES, max_examples=300)
+def test_a_batch_does_what_its_rows_do_one_after_the_other(client, before, rows, on_conflict):
+    key = {"entityType": "item", "integration": "xero"}
+    client.delete(MAPPINGS, params={"integration": "eq.xero"}).raise_for_status()
+    if before:
+        made = [{**key, "entityId": e, "externalId": x, "link": link} for e, (x, link) in before.items()]
+        client.post(MAPPINGS, json=made).raise_for_status()
+    registry = dict(before)
+    expected = one_after_the_other(registry, rows, on_conflict)
+    body = {"mappings": [{**key, **one} for one in rows], "onConflict": on_conflict}
+    results = client.post("/rpc/link_many", json=body).json()
+    assert [(r["outcome"], (r["problem"] or {}).get("duplicateOf")) for r in results] == expected
+    found = client.get(MAPPINGS, params={"select": "entityId,externalId,link"}).json()
+    assert {r["entityId"]: (r["externalId"], r["link"]) for r in found} == registry
+
+
+@pytest.mark.parametrize("function", ["resolve", "link_many", "nothing"])
+def test_options_of_a_function(client: httpx.Client, function):
+    assert client.options(f"/rpc/{function}").status_code < 500
