@@ -12,8 +12,25 @@ words = (
     st.sampled_from(["item", "1", "xero", "A", "", "a\0b", "{a,b}", "[1]", "eq.1", "report", "move", "😀"]) | st.text()
 )
 names = st.sampled_from(
-    "integration entityType externalIds entityIds from to entityId externalId mappings onConflict atomic companyId"
-    " metadata lastSyncedAt link refused nothing".split()
+    [
+        "integration",
+        "entityType",
+        "externalIds",
+        "entityIds",
+        "from",
+        "to",
+        "entityId",
+        "externalId",
+        "mappings",
+        "onConflict",
+        "atomic",
+        "companyId",
+        "metadata",
+        "lastSyncedAt",
+        "link",
+        "refused",
+        "nothing",
+    ]
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words,
