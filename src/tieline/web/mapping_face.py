@@ -12,9 +12,10 @@ from tieline.problems import Problem
 from tieline.query import compile as compiling
 from tieline.query import media, openapi, prefer, ranges
 from tieline.query import plan as planning
+from tieline.query.catalogue import FUNCTIONS
 from tieline.query.compile_conflict import key_of
 from tieline.query.compile_write import REFUSED_NOT_SINGLE, REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
-from tieline.query.model import Call, Insert, Read, Sql, Update
+from tieline.query.model import Insert, Read, Sql, Update
 from tieline.query.parse import Limits
 from tieline.query.plan import Asked, Plan
 from tieline.query.plan_call import plan_call
@@ -111,21 +112,18 @@ async def call(service: Service, request: Request, caller: Caller, function: str
         Problem: whatever is wrong with the call.
     """
     started = time.perf_counter()
-    require_scope(caller, "api.read")
+    known = FUNCTIONS.get(function)
+    is_read_only = known is None or known.is_read_only
+    require_scope(caller, "api.read" if is_read_only else "api.write")
+    if request.method == "OPTIONS" and known is not None:
+        return Answer(200, [("allow", "OPTIONS,GET,HEAD,POST" if is_read_only else "OPTIONS,POST")])
+    if not is_read_only and request.method != "POST":
+        raise problems.method_not_for_functions(request.method)
     settings = service.settings
     limits = _limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max)
-    asked = await _asked(request, function, service.settings.body_bytes_max)
+    asked = await _asked(request, function, settings.body_bytes_max)
     plan = plan_call(asked, caller.company_id, limits)
-    model = plan.model
-    assert isinstance(model, Call), "a call is planned as one"
-    is_read_only = model.function.is_read_only
-    if request.method == "OPTIONS":
-        return Answer(200, [("allow", "OPTIONS,GET,HEAD,POST" if is_read_only else "OPTIONS,POST")])
-    if not is_read_only:
-        require_scope(caller, "api.write")
-        if request.method != "POST":
-            raise problems.method_not_for_functions(request.method)
-    statement = compiling.compile(model, plan.values)
+    statement = compiling.compile(plan.model, plan.values)
     parsed = time.perf_counter()
     request.timings["parse"] = parsed - started
     session = caller.session(request, asked.wishes.time_zone)
