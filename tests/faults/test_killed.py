@@ -81,3 +81,35 @@ def test_what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done(op
             assert writers.seen[503] > 0
     finally:
         assert stop_server(server) == 0
+
+
+def test_a_database_that_is_away_for_seconds_is_503_with_when_to_try_again(open_folder, place):
+    """Frozen, not gone: connections stay open and nobody answers."""
+    server = start_server(
+        open_folder, "--data-dir", str(place), TIELINE_STATEMENT_TIMEOUT_MS="1000", TIELINE_LOOKUP_TIMEOUT_MS="1000"
+    )
+    try:
+        key = (place / "admin.key").read_text().strip()
+        has_system(database_of(place))
+        leader = psutil.Process(postmaster(place))
+        writers = Writers(server.url, key)
+        writers.start(8)
+        time.sleep(0.5)
+        frozen = [leader, *leader.children()]
+        try:
+            for process in frozen:
+                process.suspend()
+            until = time.monotonic() + 10
+            while time.monotonic() < until:
+                assert httpx.get(f"{server.url}/healthz", timeout=3).status_code == 200
+                time.sleep(0.2)
+        finally:
+            for process in reversed(frozen):
+                process.resume()
+        wait_until_well(server.url, key)
+        time.sleep(0.3)
+        writers.stop()
+        assert writers.seen[503] > 0
+        writers.check(database_of(place))
+    finally:
+        assert stop_server(server) == 0

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from tieline import problems
 from tieline.query.model import Sql
 from tieline.settings import Settings
-from tieline.store import pipeline
+from tieline.store.connect import connect
 from tieline.store.pipeline import ConnectionLostError, DatabaseError, Pipeline, Row, Work
 
 __all__ = ["ConnectionLostError", "Connections", "DatabaseError", "Lane", "Row", "Session"]
@@ -205,9 +205,9 @@ class Connections:
         """Open a connection of a lane; the future that comes back gets the reason of its end."""
         settings = self._settings
         timeout_ms = settings.lookup_timeout_ms if lane is Lane.POINT else settings.statement_timeout_ms
-        conninfo = make_conninfo(self._dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX)
+        conninfo = make_conninfo(self._dsn, application_name="tieline")
         prepare = (SESSION + str(timeout_ms)).encode()
-        pgconn = await asyncio.to_thread(pipeline.connect, conninfo.encode(), prepare)
+        pgconn = await asyncio.to_thread(connect, conninfo.encode(), prepare, CONNECT_SECONDS_MAX)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def lost(reason: str) -> None:

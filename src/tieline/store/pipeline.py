@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import LiteralString
 
-from psycopg import OperationalError, pq
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg import OperationalError
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 Row = tuple[bytes | None, ...]
@@ -99,7 +99,7 @@ class Pipeline:
     def __init__(
         self, pgconn: PGconn, *, prepared_max: int, lost: Callable[[str], None], idle: Callable[[], None]
     ) -> None:
-        """Take over a connected, prepared (see `connect`) connection."""
+        """Take over a connected, prepared (see connect.py) connection."""
         self._pgconn = pgconn
         self._loop = asyncio.get_running_loop()
         self._prepared_max = prepared_max
@@ -347,29 +347,3 @@ def database_error(result: PGresult) -> DatabaseError:
         constraint=text(DiagnosticField.CONSTRAINT_NAME),
         column=text(DiagnosticField.COLUMN_NAME),
     )
-
-
-def connect(conninfo: bytes, prepare: bytes) -> PGconn:
-    """Connect and bring the session into the state that `Pipeline` expects; blocks.
-
-    `prepare` is SQL text that sets role, limits and time zone of the session.
-
-    Raises:
-        OperationalError: the server cannot be reached, or refuses.
-    """
-    conn = pq.PGconn.connect(conninfo)
-    conn.notice_handler = None
-    if conn.status != ConnStatus.OK:
-        reason = conn.get_error_message()
-        conn.finish()
-        raise OperationalError(reason)
-    for result in (
-        conn.exec_(prepare),
-        conn.prepare(SETTINGS, SETTINGS_SQL),
-        conn.prepare(SETTINGS_TIME_ZONE, SETTINGS_TIME_ZONE_SQL),
-    ):
-        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            reason = result.get_error_message()
-            conn.finish()
-            raise OperationalError(reason)
-    return conn
