@@ -1,0 +1,82 @@
+"""The functions find their indexes, also in a table that nobody has analyzed, and in a session that knew it empty."""
+
+import json
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tieline.store.migrate import migrate
+
+ROWS = 20_000
+FILL = """
+    insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration, "externalId")
+    select 'acme', 'item', 'e' || n, 'xero', 'x' || n from generate_series(1, %s) n
+"""
+CALLS = {
+    "resolve": ("select * from tieline.resolve('acme', 'xero', null, %s)", "x"),
+    "resolve with a type": ("select * from tieline.resolve('acme', 'xero', 'item', %s)", "x"),
+    "locate": ("select * from tieline.locate('acme', 'xero', 'item', %s)", "e"),
+    "translate": ("select * from tieline.translate('acme', 'xero', 'xero', null, %s)", "x"),
+}
+IDS = 100
+# For each id a page of the index and the row's own, twice to translate.
+PAGES_MAX = 5 * IDS
+# A written row is several look-ups, its entries in four indexes and in the history.
+PAGES_WRITTEN_MAX = 80 * IDS
+
+
+@pytest.fixture
+def fresh(postgres, database):
+    """A connection to a database without statistics, which has called all when it was empty."""
+    name = f"plans_{psycopg.conninfo.conninfo_to_dict(database.dsn)['dbname']}"
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    with psycopg.connect(psycopg.conninfo.make_conninfo(postgres, dbname=name), autocommit=True) as conn:
+        migrate(conn)
+        conn.execute('alter table tieline."externalIntegrationMapping" set (autovacuum_enabled = off)')
+        conn.execute("insert into tieline.company (id, name) values ('acme', 'Acme')")
+        conn.execute("set role tieline_server; set jit = off; set plan_cache_mode = force_generic_plan")
+        conn.execute("select set_config('tieline.company', 'acme', false)")
+        for call, _ in CALLS.values():
+            conn.execute(call, ('["nothing"]',))
+        yield conn
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("knew_it_empty", [True, False])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_look_up_reads_few_pages_of_a_table_without_statistics(fresh, call, knew_it_empty):
+    fresh.execute(FILL, (ROWS,))
+    if not knew_it_empty:
+        fresh.execute("discard plans")
+    statement, prefix = CALLS[call]
+    ids = json.dumps([f"{prefix}{n * 7}" for n in range(1, IDS + 1)])
+    (plan,) = fresh.execute(f"explain (analyze, buffers, format json) {statement}", (ids,)).fetchone()
+    read = plan[0]["Plan"]
+    assert read["Actual Rows"] == IDS
+    assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < PAGES_MAX
+
+
+@pytest.mark.parametrize("knew_it_empty", [True, False])
+def test_link_many_reads_few_pages_of_a_table_without_statistics(fresh, knew_it_empty):
+    call = "select * from tieline.link_many('acme', %s, '[]', 'move', false)"
+
+    def rows(first: int, more: int = 0) -> str:
+        key = {"entityType": "item", "integration": "xero"}
+        return json.dumps(
+            [{**key, "entityId": f"e{n}", "externalId": f"x{n + more}"} for n in range(first, first + IDS)]
+        )
+
+    for _ in range(2):
+        fresh.execute(call, (rows(ROWS + 1),))
+    fresh.execute(FILL, (ROWS,))
+    if not knew_it_empty:
+        fresh.execute("discard plans")
+    for batch in (rows(1), rows(1, 50_000), rows(ROWS // 2, IDS)):
+        (plan,) = fresh.execute(f"explain (analyze, buffers, format json) {call}", (batch,)).fetchone()
+        read = plan[0]["Plan"]
+        assert read["Actual Rows"] == IDS
+        assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < PAGES_WRITTEN_MAX
