@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,9 +148,9 @@ def postgres(testrun_uid: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def database(postgres: str) -> Iterator[Database]:
-    """A migrated database of this worker's own."""
+@contextmanager
+def new_database(postgres: str) -> Iterator[Database]:
+    """A migrated database on the server of this run, for as long as the context lasts."""
     name = f"worker_{secrets.token_hex(6)}"
     with psycopg.connect(postgres, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
@@ -159,6 +160,13 @@ def database(postgres: str) -> Iterator[Database]:
     yield Database(dsn)
     with psycopg.connect(postgres, autocommit=True) as conn:
         conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def database(postgres: str) -> Iterator[Database]:
+    """A migrated database of this worker's own."""
+    with new_database(postgres) as made:
+        yield made
 
 
 def start_server(folder: Path, *options: str, **environment: str) -> Server:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from conftest import Database, Server, new_database, start_server, stop_server
 from tieline.query.parse import Limits
 from tieline.query.plan import Asked
 from tieline.query.prefer import NONE
@@ -30,6 +31,22 @@ CASES = replay.parse((RECORDED / "open.json").read_text(encoding="utf-8"))
 GROUPS = sorted({case["group"] for case in CASES})
 # Text that PostgREST's parser leaves unread. We read a filter whole or refuse it: what a client wrote must count.
 READ_WHOLE = {'in/externalId=in.("plain-001","100%")x', "is/externalId=is.nullx"}
+
+
+@pytest.fixture(scope="module")
+def database(postgres) -> Iterator[Database]:
+    """A database of its own: what is planned for depends on what the tables hold, other companies' rows too."""
+    with new_database(postgres) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(database, open_folder) -> Iterator[Server]:
+    """A server on it."""
+    data = open_folder / f"recorded-{secrets.token_hex(4)}"
+    running = start_server(open_folder, "--database-url", database.dsn, "--data-dir", str(data))
+    yield running
+    stop_server(running)
 
 
 @pytest.fixture(scope="module")
