@@ -35,7 +35,7 @@ from tieline.store.tokens import SigningKeys
 from tieline.web import accept, respond
 from tieline.web.auth import authenticate
 from tieline.web.metrics import Metrics
-from tieline.web.protocol import bounded_protocol
+from tieline.web.protocol import BoundedProtocol, set_limits
 from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
 from tieline.web.respond import Answer
@@ -210,7 +210,7 @@ def serve(given: Settings, dsn: str) -> None:
         "tieline.app:from_environment",
         factory=True,
         workers=given.workers,
-        http=bounded_protocol(given),
+        http=BoundedProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -245,6 +245,7 @@ def from_environment() -> App:
     """The application of a worker process."""
     given = settings.load({}, os.environ)
     logs.configure(given.log_format)
+    set_limits(given)
     return App(given, os.environ[DSN_VARIABLE])
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import psycopg
 from cyclopts import App, Parameter
 from cyclopts.config import Env
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.console import Console
 
 from tieline import cli_doctor, first_key
@@ -98,7 +99,7 @@ def _alone(settings: Settings) -> Generator[None]:
         yield
         return
     database_user.make_folder(settings.data_path, database_user.database_user())
-    with (settings.data_path / "serve.lock").open("a") as lock:
+    with database_user.lock_file(settings.data_path / "serve.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,8 +130,12 @@ def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], optio
         binaries = database_user.reachable_binaries(settings.data_path, None)
         # An interrupt is psql's to handle, which ends a statement with it. Not SIG_IGN: psql would inherit that.
         signal.signal(signal.SIGINT, _leave)
-        command = [binaries / "psql", dsn, *arguments]
-        return subprocess.run(command, check=False).returncode
+        # Everybody on the machine sees command lines; a process's environment is its user's own.
+        parts = conninfo_to_dict(dsn)
+        password = str(parts.pop("password", "") or "")
+        secret = {"PGPASSWORD": password} if password else {}
+        command = [binaries / "psql", make_conninfo("", **parts), *arguments]
+        return subprocess.run(command, check=False, env={**os.environ, **secret}).returncode
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -131,7 +131,21 @@ def configure(form: Literal["json", "console"]) -> None:
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    _take_over_libraries(shared, form)
+
+
+def _take_over_libraries(shared: list[structlog.typing.Processor], form: Literal["json", "console"]) -> None:
+    """What libraries log has the form of our lines, so that whoever reads them can."""
+    handler = logging.StreamHandler(sys.stderr)
+    if form == "json":
+        render: list[structlog.typing.Processor] = [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_as_text),
+        ]
+        chain = [*shared, structlog.stdlib.add_logger_name]
+        handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=render, foreign_pre_chain=chain))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def request_answered(request: Request, status: int, seconds: float) -> None:
@@ -148,6 +162,10 @@ def request_answered(request: Request, status: int, seconds: float) -> None:
             datetime.now(UTC),
         )
     )
+
+
+def _as_text(event: object, **_: object) -> str:
+    return _as_json(event).decode()
 
 
 def _as_json(event: object, **_: object) -> bytes:

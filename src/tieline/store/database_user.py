@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 ACCOUNT = "tieline"
 # What a data folder may hold besides the database; anything else means that the folder is somebody else's.
@@ -75,6 +76,11 @@ def make_folder(data_path: Path, user: User | None) -> None:
         return
     if all(entry.name in OURS or entry.suffix == ".lock" for entry in data_path.iterdir()):
         data_path.chmod(data_path.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def lock_file(path: Path) -> IO[str]:
+    """A file to lock. Whoever may read one can lock it too, and others may pass through root's data folder."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a")
 
 
 def require_reachable(data_path: Path, user: User | None) -> None:

@@ -83,7 +83,7 @@ def running(data_path: Path) -> Generator[str]:
         EmbeddedError: the folder or the server cannot be used; the text says why and what to do.
     """
     database_user.make_folder(data_path, database_user.database_user())
-    with (data_path / "postgres.users.lock").open("a") as users:
+    with database_user.lock_file(data_path / "postgres.users.lock") as users:
         with _turn(data_path):
             fcntl.flock(users, fcntl.LOCK_SH)
             dsn = _ensure_running(data_path)
@@ -104,7 +104,7 @@ def ensure_running(data_path: Path) -> str:
 @contextmanager
 def _turn(data_path: Path) -> Generator[None]:
     """Whoever starts or stops the server does so alone."""
-    with (data_path / "postgres.start.lock").open("a") as lock:
+    with database_user.lock_file(data_path / "postgres.start.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -213,12 +213,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return True
 
 
-def bounded_protocol(settings: Settings) -> type[asyncio.Protocol]:
-    """The protocol with the limits of these settings; uvicorn makes an instance of it for each connection."""
-    limits = {
-        "head_bytes_max": settings.header_bytes_max + settings.url_bytes_max,
-        "head_seconds_max": settings.head_timeout_ms / 1000,
-        "connections_max": settings.connections_max,
-        "stall_seconds_max": settings.answer_timeout_ms / 1000,
-    }
-    return type("LimitedProtocol", (BoundedProtocol,), limits)
+def set_limits(settings: Settings) -> None:
+    """The limits of this process's connections.
+
+    On the class itself: uvicorn makes the instances, and passes the class to worker processes by its name.
+    """
+    BoundedProtocol.head_bytes_max = settings.header_bytes_max + settings.url_bytes_max
+    BoundedProtocol.head_seconds_max = settings.head_timeout_ms / 1000
+    BoundedProtocol.connections_max = settings.connections_max
+    BoundedProtocol.stall_seconds_max = settings.answer_timeout_ms / 1000

@@ -20,6 +20,8 @@ from tieline.web.service import Service
 HEADERS = (("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache"))
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 20
+# Whoever sends one is not known yet, and a token has no more to say.
+BODY_BYTES_MAX = 65_536
 
 
 class TokenRequest(msgspec.Struct):
@@ -87,10 +89,11 @@ async def _answer(service: Service, company_id: str, key_id: str, scopes: list[s
 
 
 async def _fields(service: Service, request: Request) -> TokenRequest:
+    bytes_max = min(BODY_BYTES_MAX, service.settings.body_bytes_max)
     media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != FORM:
-        return await decode.body(request, service.settings.body_bytes_max, TokenRequest)
-    content = await request.body(service.settings.body_bytes_max)
+        return await decode.body(request, bytes_max, TokenRequest)
+    content = await request.body(bytes_max)
     try:
         pairs = parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
     except ValueError:
