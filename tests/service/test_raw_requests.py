@@ -114,7 +114,11 @@ def test_trailers_are_no_headers(acme):
     answer = exchanged(acme.server, head(acme, "POST /api/v2/elements", *chunked) + body + trailers)
     assert status(answer) == 201
     assert b"from-a-trailer" not in answer
-    nobody = b"POST /api/v2/elements HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n" + body + trailers
+    nobody = (
+        b"POST /api/v2/elements HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        + body
+        + trailers
+    )
     assert status(exchanged(acme.server, nobody)) == 401
 
 
