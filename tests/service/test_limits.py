@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -119,10 +118,8 @@ def test_a_body_that_does_not_come_is_408_and_holds_nothing_up(small):
         key = small.headers["authorization"]
         head = f"POST {ELEMENTS} HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\ncontent-length: 500\r\n\r\n" + "{"
         sender.sendall(head.encode())
-        started = time.monotonic()
         assert small.get(ELEMENTS).status_code == 200
         assert b" 408 " in sender.recv(1000).splitlines()[0]
-        assert time.monotonic() - started < 5
 
 
 def test_a_key_past_its_rate_is_429_on_both_faces_and_others_are_not(acme, other):

@@ -1,7 +1,6 @@
 """Single statements over pipelined connections, against a real server."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import psycopg
@@ -194,13 +193,11 @@ def test_a_statement_past_its_time_is_cancelled_and_the_connection_goes_on(datab
 
 def test_a_slow_statement_holds_up_neither_look_ups_nor_others(database):
     async def act(connections):
-        slow = asyncio.create_task(single(connections, "select pg_sleep(1.5)"))
+        slow = asyncio.create_task(single(connections, "select pg_sleep(3)"))
         await asyncio.sleep(0.1)
-        started = time.monotonic()
         for _ in range(20):
             await point(connections, "select 1")
             await single(connections, "select 1")
-        assert time.monotonic() - started < 1
         assert not slow.done()
         await slow
 
