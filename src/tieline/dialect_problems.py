@@ -216,10 +216,6 @@ def embedded_twice(name: str) -> Problem:
     return _bad("42712", f'table name "{_shown(name)}" specified more than once')
 
 
-def company_mismatch(resource: str) -> Problem:
-    return _bad("42501", f'new row violates row-level security policy for table "{resource}"', status=403)
-
-
 def read_only(resource: str) -> Problem:
     return _bad("42501", f"permission denied for table {resource}", status=403)
 

@@ -33,13 +33,31 @@ async def run(connections: Connections, session: Session, name: str, *values: st
         Problem: nobody's mistake: the database is away or did not finish in time.
     """
     statement = Sql(shipped(name), (session.company_id, *values))
+    return await run_again(connections, session, statement, attempts_max=DEADLOCK_ATTEMPTS)
+
+
+async def run_again(
+    connections: Connections,
+    session: Session,
+    statement: Sql,
+    *,
+    attempts_max: int,
+    lane: Lane = Lane.SINGLE,
+    rollback: bool = False,
+) -> list[Row]:
+    """Run a statement, and again so many times at the most when another request's rows were in its way.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
+        Problem: nobody's mistake: the database is away or did not finish in time.
+    """
     attempts = 0
     while True:
         attempts += 1
         try:
-            return await connections.run(statement, session, lane=Lane.SINGLE)
+            return await connections.run(statement, session, lane=lane, rollback=rollback)
         except DatabaseError as error:
-            if error.sqlstate in DEADLOCKS and attempts < DEADLOCK_ATTEMPTS:
+            if error.sqlstate in DEADLOCKS and attempts < attempts_max:
                 continue
             problem = as_problem(error)
             if problem is not None:

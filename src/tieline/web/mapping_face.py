@@ -36,7 +36,6 @@ BODIES = frozenset({"POST", "PATCH", "PUT"})
 
 # Two batches that write the same rows in opposite order wait for each other: PostgreSQL ends one, of which nothing
 # stays, and it can go again.
-TURN_LOST = frozenset({"40001", "40P01"})
 ATTEMPTS_MAX = 5
 # What tieline.link_many refuses itself with when it is atomic and a row cannot land.
 REFUSED_BATCH = "TL130"
@@ -177,18 +176,9 @@ def _headers(asked: Asked, wishes: Preferences) -> Headers:
 async def _run(
     service: Service, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
 ) -> list[Row]:
-    attempts = 1
-    while True:
-        try:
-            return await service.connections.run(statement, session, lane=lane, rollback=rollback)
-        except DatabaseError as error:
-            if error.sqlstate in TURN_LOST and attempts < ATTEMPTS_MAX:
-                attempts += 1
-                continue
-            problem = constraints.as_problem(error)
-            if problem is not None:
-                raise problem from error
-            raise
+    return await constraints.run_again(
+        service.connections, session, statement, attempts_max=ATTEMPTS_MAX, lane=lane, rollback=rollback
+    )
 
 
 async def _read(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
