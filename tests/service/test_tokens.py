@@ -167,8 +167,8 @@ def test_neither_keys_nor_tokens_are_stored_or_logged(tokens, credentials, acme)
     answer = tokens.post("/token", json=credentials).json()
     httpx.get(f"{acme.server.url}/api/v2/elements", headers={"authorization": f"Bearer {answer['access_token']}"})
     time.sleep(0.3)
-    kept = str(acme.database.execute('select * from tieline."refreshToken"'))
-    kept += str(acme.database.execute('select * from tieline."apiKey"'))
+    kept = str(acme.database.execute('select t::text from tieline."refreshToken" t'))
+    kept += str(acme.database.execute('select k::text from tieline."apiKey" k'))
     kept += acme.server.log.read_text()
     for secret in (credentials["client_secret"], answer["access_token"], answer["refresh_token"]):
         assert secret not in kept
