@@ -24,6 +24,9 @@ IDS = 100
 PAGES_MAX = 5 * IDS
 # A written row is several look-ups, its entries in four indexes and in the history.
 PAGES_WRITTEN_MAX = 80 * IDS
+PAGES_FETCHED = """
+    select sum(pg_stat_get_xact_blocks_fetched(oid))::int from pg_class where relnamespace = 'tieline'::regnamespace
+"""
 
 
 @pytest.fixture
@@ -46,6 +49,17 @@ def fresh(postgres, database):
         conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+def pages(conn, statement: str, argument: str) -> int:
+    """How many pages of our tables and indexes the statement looks at; it is undone.
+
+    Not `explain (buffers)`: that counts the catalogue too, which a session reads anew whenever much happens elsewhere.
+    """
+    with conn.transaction(force_rollback=True):
+        before = conn.execute(PAGES_FETCHED).fetchone()[0]
+        assert len(conn.execute(statement, (argument,)).fetchall()) == IDS
+        return conn.execute(PAGES_FETCHED).fetchone()[0] - before
+
+
 @pytest.mark.parametrize("knew_it_empty", [True, False])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_look_up_reads_few_pages_of_a_table_without_statistics(fresh, call, knew_it_empty):
@@ -54,10 +68,7 @@ def test_a_look_up_reads_few_pages_of_a_table_without_statistics(fresh, call, kn
         fresh.execute("discard plans")
     statement, prefix = CALLS[call]
     ids = json.dumps([f"{prefix}{n * 7}" for n in range(1, IDS + 1)])
-    (plan,) = fresh.execute(f"explain (analyze, buffers, format json) {statement}", (ids,)).fetchone()
-    read = plan[0]["Plan"]
-    assert read["Actual Rows"] == IDS
-    assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < PAGES_MAX
+    assert pages(fresh, statement, ids) < PAGES_MAX
 
 
 @pytest.mark.parametrize("knew_it_empty", [True, False])
@@ -76,7 +87,4 @@ def test_link_many_reads_few_pages_of_a_table_without_statistics(fresh, knew_it_
     if not knew_it_empty:
         fresh.execute("discard plans")
     for batch in (rows(1), rows(1, 50_000), rows(ROWS // 2, IDS)):
-        (plan,) = fresh.execute(f"explain (analyze, buffers, format json) {call}", (batch,)).fetchone()
-        read = plan[0]["Plan"]
-        assert read["Actual Rows"] == IDS
-        assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < PAGES_WRITTEN_MAX
+        assert pages(fresh, call, batch) < PAGES_WRITTEN_MAX
