@@ -8,7 +8,9 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 from stage import IDS, Server, Stage
@@ -17,6 +19,7 @@ SECONDS = 3
 BACKENDS_END_SECONDS = 0.3
 # wrk counts what takes longer as failed; the peer is slow at 64 connections on a busy machine.
 TIMEOUT_SECONDS = 15
+CLIENT_TIMEOUT_SECONDS = 120
 SCRIPT = Path(__file__).parent / "request.lua"
 
 
@@ -41,6 +44,23 @@ class Measured:
     postgres_us: float = 0.0
 
 
+class Client:
+    """One client with one connection, whose answers come as they are: uncompressed, and not taken apart."""
+
+    def __init__(self, server: Server, key: str) -> None:
+        self._connection = HTTPConnection(urlsplit(server.url).netloc, timeout=CLIENT_TIMEOUT_SECONDS)
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+
+    def send(self, path: str, body: str | None = None) -> bytes:
+        """GET, or POST if there is a body."""
+        self._connection.request("GET" if body is None else "POST", path, body, self._headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status not in {200, 201}:
+            raise SystemExit(f"{path} answered {answer.status}: {content[:1000]!r}")
+        return content
+
+
 def http(stage: Stage, server: Server, load: Load, connections: int, seconds: int = SECONDS) -> Measured:
     """Send requests over so many connections for so long."""
     environment = {
@@ -62,10 +82,10 @@ def http(stage: Stage, server: Server, load: Load, connections: int, seconds: in
         str(SCRIPT),
         server.url,
     ]
-    before, postgres_before = _process_seconds(server.pid), _postgres_seconds(stage.postmaster)
+    before, postgres_before = process_seconds(server.pid), postgres_seconds(stage.postmaster)
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
-    server_seconds = _process_seconds(server.pid) - before
-    postgres_seconds = _postgres_seconds(stage.postmaster) - postgres_before
+    server_spent = process_seconds(server.pid) - before
+    postgres_spent = postgres_seconds(stage.postmaster) - postgres_before
     found = re.search(r"^figures (\d+) (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE)
     if found is None or found[5] != "0" or found[1] == "0":
         raise SystemExit(f"The load did not get its answers:\n{done.stdout}{done.stderr}")
@@ -74,8 +94,8 @@ def http(stage: Stage, server: Server, load: Load, connections: int, seconds: in
         count / microseconds * 1e6,
         p50 / 1000,
         p99 / 1000,
-        server_seconds / count * 1e6,
-        postgres_seconds / count * 1e6,
+        server_spent / count * 1e6,
+        postgres_spent / count * 1e6,
     )
 
 
@@ -83,11 +103,11 @@ def pgbench(stage: Stage, script: Path, connections: int, seconds: int = SECONDS
     """The limit: the same statement, prepared, on as many connections, with nothing between."""
     command = [stage.binaries / "pgbench", "-n", "-M", "prepared", "-c", str(connections), "-j", "1"]
     command += ["-T", str(seconds), "-f", script, stage.dsn]
-    before = _postgres_seconds(stage.postmaster)
+    before = postgres_seconds(stage.postmaster)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # Its backends' time counts once they have ended.
     time.sleep(BACKENDS_END_SECONDS)
-    spent = _postgres_seconds(stage.postmaster) - before
+    spent = postgres_seconds(stage.postmaster) - before
     rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
     latency = re.search(r"^latency average = ([\d.]+) ms", done.stdout, re.MULTILINE)
     count = re.search(r"actually processed: (\d+)", done.stdout)
@@ -102,19 +122,20 @@ def median(runs: Sequence[Measured]) -> Measured:
     return Measured(*(statistics.median(getattr(run, name) for run in runs) for name in names))
 
 
-def _process_seconds(pid: int) -> float:
+def process_seconds(pid: int) -> float:
+    """CPU time of a process so far."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
 
-def _postgres_seconds(postmaster: int) -> float:
-    """Of all its processes, those that have ended too."""
+def postgres_seconds(postmaster: int) -> float:
+    """CPU time so far of all its processes, those that have ended too."""
     process = psutil.Process(postmaster)
     own = process.cpu_times()
     total = own.user + own.system + own.children_user + own.children_system
     for child in process.children():
         try:
-            total += _process_seconds(child.pid)
+            total += process_seconds(child.pid)
         except psutil.NoSuchProcess:
             continue
     return total

@@ -2,10 +2,12 @@
 
 import sys
 
-import bulk
+import batches
+import growth
 import links
 import lookups
 import parse
+import transfers
 from figures import show
 from stage import stage
 
@@ -14,7 +16,7 @@ def main() -> None:
     """Measure and print."""
     figures = parse.measure()
     with stage(fresh="--fresh" in sys.argv) as on:
-        for script in (lookups, links, bulk):
+        for script in (lookups, links, batches, transfers, growth):
             print(f"{script.__name__} …", file=sys.stderr)
             figures += script.measure(on)
     show(figures)

@@ -87,12 +87,12 @@ def stage(*, fresh: bool = False) -> Generator[Stage]:
             if not FILLED.exists():
                 _fill(conn)
         with companies.connected(dsn) as conn:
-            made = [_key(conn, company) for company in (COMPANY, BULK_COMPANY)]
+            made = [new_key(conn, company) for company in (COMPANY, BULK_COMPANY)]
         yield Stage(
             dsn,
             database_user.reachable_binaries(DATA, None),
             int((DATA / "postgres" / "postmaster.pid").read_text().split()[0]),
-            stack.enter_context(_tieline()),
+            stack.enter_context(tieline("tieline", "--data-dir", str(DATA))),
             stack.enter_context(_peer(dsn)),
             *made,
         )
@@ -109,17 +109,19 @@ def _fill(conn: psycopg.Connection) -> None:
     FILLED.touch()
 
 
-def _key(conn: psycopg.Connection, company: str) -> str:
+def new_key(conn: psycopg.Connection, company: str) -> str:
+    """A key of the company's that may write; the connection is one of `companies.connected`."""
     key = keys.made()
     keys.create(conn, keys.NewKey(company, "bench", "api.write"), key)
     return key
 
 
 @contextmanager
-def _tieline() -> Generator[Server]:
+def tieline(name: str, *options: str) -> Generator[Server]:
+    """`tieline serve` with these options, whose log has this name."""
     port = free_port()
-    command = [sys.executable, "-m", "tieline", "serve", "--data-dir", str(DATA), "--port", str(port)]
-    with _running(command, "tieline", f"http://127.0.0.1:{port}/healthz") as server:
+    command = [sys.executable, "-m", "tieline", "serve", "--port", str(port), *options]
+    with _running(command, name, f"http://127.0.0.1:{port}/healthz") as server:
         yield server
 
 

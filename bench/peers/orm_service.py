@@ -7,10 +7,11 @@ that it does not pay for ours.
 import hashlib
 import os
 import secrets
+from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, HTTPException
 from psycopg.conninfo import conninfo_to_dict
@@ -23,8 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 POOL_SIZE = 16
 RESOLVE_MAX = 10_000
-# A statement of PostgreSQL's protocol takes 32,767 parameters.
-INSERT_ROWS_MAX = 2_000
+CANDIDATES_MAX = 100
 
 database = conninfo_to_dict(os.environ["ORM_SERVICE_DSN"])
 engine = create_async_engine(
@@ -99,10 +99,14 @@ class NewMapping(Wire):
     link: str | None = None
 
 
+class NewRow(NewMapping):
+    # `metadata` is SQLAlchemy's own word on a mapped class.
+    mapping_metadata: dict[str, Any] | None = Field(None, validation_alias="metadata")
+
+
 class ShownMapping(NewMapping):
     id: str
     allow_duplicate_external_id: bool
-    # `metadata` is SQLAlchemy's own word on a mapped class.
     mapping_metadata: dict[str, Any] | None = Field(validation_alias="mapping_metadata", serialization_alias="metadata")
     last_synced_at: datetime | None
     remote_updated_at: datetime | None
@@ -115,13 +119,23 @@ class ShownMapping(NewMapping):
 
 class Question(Wire):
     integration: str
-    entity_type: str
+    entity_type: str | None = None
     external_ids: list[str] = Field(max_length=RESOLVE_MAX)
+
+
+class Candidate(Wire):
+    entity_type: str
+    entity_id: str
+    mapping_id: str
 
 
 class Resolved(Wire):
     external_id: str
-    entity_id: str | None
+    status: Literal["linked", "unknown", "ambiguous"]
+    entity_type: str | None = None
+    entity_id: str | None = None
+    mapping_id: str | None = None
+    candidates: list[Candidate] = []
 
 
 @asynccontextmanager
@@ -199,24 +213,34 @@ async def link(db: Session, company_id: CompanyId, new: NewMapping) -> ShownMapp
 
 @app.post("/mappings/resolve")
 async def resolve(db: Session, company_id: CompanyId, question: Question) -> list[Resolved]:
-    rows = await db.execute(
-        select(Mapping.external_id, Mapping.entity_id).where(
-            Mapping.company_id == company_id,
-            Mapping.integration == question.integration,
-            Mapping.entity_type == question.entity_type,
-            Mapping.external_id.in_(question.external_ids),
-            # Written so that the partial unique index serves it.
-            ~Mapping.allow_duplicate_external_id,
-        )
+    query = select(Mapping.external_id, Mapping.entity_type, Mapping.entity_id, Mapping.id).where(
+        Mapping.company_id == company_id,
+        Mapping.integration == question.integration,
+        Mapping.external_id.in_(question.external_ids),
     )
-    found = dict(rows.tuples().all())
-    return [Resolved(external_id=wanted, entity_id=found.get(wanted)) for wanted in question.external_ids]
+    if question.entity_type is not None:
+        query = query.where(Mapping.entity_type == question.entity_type)
+    holders: defaultdict[str | None, list[tuple[str, str, str]]] = defaultdict(list)
+    for external_id, entity_type, entity_id, mapping_id in (await db.execute(query.order_by(Mapping.id))).tuples():
+        holders[external_id].append((entity_type, entity_id, mapping_id))
+    return [resolved(external_id, holders.get(external_id, [])) for external_id in question.external_ids]
+
+
+def resolved(external_id: str, holders: list[tuple[str, str, str]]) -> Resolved:
+    """One answer, from the type, id and mapping of each entity that has the external id."""
+    if not holders:
+        return Resolved(external_id=external_id, status="unknown")
+    if len(holders) > 1:
+        shown = [Candidate(entity_type=e, entity_id=i, mapping_id=m) for e, i, m in holders[:CANDIDATES_MAX]]
+        return Resolved(external_id=external_id, status="ambiguous", candidates=shown)
+    entity_type, entity_id, mapping_id = holders[0]
+    return Resolved(
+        external_id=external_id, status="linked", entity_type=entity_type, entity_id=entity_id, mapping_id=mapping_id
+    )
 
 
 @app.post("/mappings/bulk", status_code=201)
-async def add_many(db: Session, company_id: CompanyId, new: list[NewMapping]) -> dict[str, int]:
-    for start in range(0, len(new), INSERT_ROWS_MAX):
-        rows = [{**one.model_dump(), "company_id": company_id} for one in new[start : start + INSERT_ROWS_MAX]]
-        await db.execute(insert(Mapping), rows)
+async def add_many(db: Session, company_id: CompanyId, new: list[NewRow]) -> dict[str, int]:
+    await db.execute(insert(Mapping), [{**one.model_dump(), "company_id": company_id} for one in new])
     await db.commit()
     return {"created": len(new)}

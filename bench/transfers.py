@@ -1,103 +1,39 @@
-"""Many rows at a time: POST beside a bare INSERT of the same rows, import and export beside that INSERT and COPY.
+"""Import beside a bare INSERT of the same rows, export beside psql's COPY, and their memory.
 
-Import and export run on databases of their own in the same cluster, so that each starts from the same emptiness.
+They run on databases of their own in the same cluster, so that each starts from the same emptiness.
 """
 
-import itertools
 import json
-import random
 import re
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import psycopg
+from batches import BATCH, INSERT, rows
 from figures import Figure, show
 from psycopg.conninfo import make_conninfo
-from stage import BULK_COMPANY, ROOT, Stage, stage
+from stage import ROOT, Stage, stage
 
 from tieline.store.migrate import migrate
 
-ROUNDS = 5
-POST_ROWS = 10_000
 IMPORT_ROWS = (100_000, 1_000_000)
-TIMEOUT_SECONDS = 120
 RSS_INTERVAL_SECONDS = 0.05
 RSS_MAX_MB = 150
 
-# Has no factor in common with 10^9, so that no number comes twice.
-STRIDE = 387_420_489
-STEPS = itertools.count()
-
-COLUMNS = '"entityType" text, "entityId" text, integration text, "externalId" text, metadata jsonb'
-NAMES = re.sub(r" (text|jsonb)", "", COLUMNS)
-INSERT = f"""insert into tieline."externalIntegrationMapping" ("companyId", {NAMES})
-select %s, {NAMES} from json_to_recordset(%s::json) as rows ({COLUMNS})"""
-# Past the triggers: what a round wrote is forgotten without a history of its own.
-FORGET = f"""set session_replication_role = replica;
-delete from tieline."externalIntegrationMapping" where "companyId" = '{BULK_COMPANY}' and "entityType" = 'new';
-delete from tieline."mappingChange" where "companyId" = '{BULK_COMPANY}';
-reset session_replication_role;"""
 EXPORTED = """select row_to_json(m) from tieline."externalIntegrationMapping" m where "companyId" = 'bulk'"""
-
-
-def rows(count: int) -> list[dict[str, object]]:
-    """Rows that nobody has, in no order that an index would like."""
-    numbers = (next(STEPS) * STRIDE % 10**9 for _ in range(count))
-    return [
-        {
-            "entityType": "new",
-            "entityId": f"e{number:09}",
-            "integration": "xero",
-            "externalId": f"x{number:09}",
-            "metadata": {"a": 1, "b": "some text"},
-        }
-        for number in numbers
-    ]
 
 
 def measure(on: Stage) -> list[Figure]:
     """All of it."""
-    figures = _posts(on)
+    figures: list[Figure] = []
     bare = _bare_rate(on)
     for count in IMPORT_ROWS:
         figures += _transfers(on, count, bare)
     return figures
-
-
-def _posts(on: Stage) -> list[Figure]:
-    client = httpx.Client(
-        base_url=on.tieline.url,
-        timeout=TIMEOUT_SECONDS,
-        headers={"authorization": f"Bearer {on.bulk_key}", "content-type": "application/json"},
-    )
-
-    def post(body: str) -> None:
-        client.post("/externalIntegrationMapping", content=body).raise_for_status()
-
-    with client, psycopg.connect(on.dsn, autocommit=True) as conn:
-
-        def bare(body: str) -> None:
-            conn.execute(INSERT, (BULK_COMPANY, body))
-
-        spent: dict[Callable[[str], None], list[float]] = {post: [], bare: []}
-        for _ in range(ROUNDS):
-            body = json.dumps(rows(POST_ROWS))
-            for run in random.sample(list(spent), len(spent)):
-                started = time.perf_counter()
-                run(body)
-                spent[run].append(time.perf_counter() - started)
-                conn.execute(FORGET)
-        conn.execute('vacuum analyze tieline."externalIntegrationMapping", tieline."mappingChange"')
-    ours, limit = (POST_ROWS / statistics.median(spent[run]) for run in (post, bare))
-    return [
-        Figure("POST of 10,000 new rows", f"{ours:,.0f} rows/s", f"INSERT {limit:,.0f} rows/s", ours / limit, ">= 0.6")
-    ]
 
 
 @contextmanager
@@ -120,8 +56,8 @@ def _bare_rate(on: Stage) -> float:
     """Rows a second of the bare INSERT, in batches of 10,000 that are committed one by one."""
     with _database(on, "bench_bare") as dsn, psycopg.connect(dsn, autocommit=True) as conn:
         spent = 0.0
-        for _ in range(IMPORT_ROWS[0] // POST_ROWS):
-            body = json.dumps(rows(POST_ROWS))
+        for _ in range(IMPORT_ROWS[0] // BATCH):
+            body = json.dumps(rows(BATCH))
             started = time.perf_counter()
             conn.execute(INSERT, ("bulk", body))
             spent += time.perf_counter() - started

@@ -1,0 +1,200 @@
+"""10,000 ids or rows in one request, by one client: resolve, link_many and POST.
+
+Resolve beside the peer's, and beside its own statement run over libpq with nothing between: how much of the request is
+PostgreSQL's. What writes beside a bare INSERT of the same rows and the peer's bulk insert.
+"""
+
+import itertools
+import json
+import random
+import re
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import psycopg
+from figures import Figure, show
+from load import Client, postgres_seconds, process_seconds
+from psycopg.pq import ExecStatus
+from stage import BULK_COMPANY, COMPANIES, COMPANY, ROWS, Stage, stage
+
+from tieline.query import compile as compiling
+from tieline.query.parse import Limits
+from tieline.query.plan import Asked
+from tieline.query.plan_call import plan_call
+from tieline.query.prefer import NONE
+from tieline.store.connections import SESSION, as_text
+
+ROUNDS = 7
+# After five executions PostgreSQL decides on a plan for all values.
+WARM_UP_ROUNDS = 6
+CPU_RUNS = 20
+BATCH = 10_000
+MISSES = BATCH // 20
+LIMITS = Limits(50, 1_000)
+
+# Has no factor in common with 10^9, so that no number comes twice.
+STRIDE = 387_420_489
+STEPS = itertools.count()
+
+COLUMNS = '"entityType" text, "entityId" text, integration text, "externalId" text, metadata jsonb'
+NAMES = re.sub(r" (text|jsonb)", "", COLUMNS)
+INSERT = f"""insert into tieline."externalIntegrationMapping" ("companyId", {NAMES})
+select %s, {NAMES} from json_to_recordset(%s::json) as rows ({COLUMNS})"""
+# Past the triggers: what a round wrote is forgotten without a history of its own.
+FORGET = f"""set session_replication_role = replica;
+delete from tieline."externalIntegrationMapping" where "companyId" = '{BULK_COMPANY}' and "entityType" = 'new';
+delete from tieline."mappingChange" where "companyId" = '{BULK_COMPANY}';
+reset session_replication_role;"""
+
+RESOLVE, PEERS_RESOLVE = "/rpc/resolve", "/mappings/resolve"
+# Takes the body of a request.
+Run = Callable[[str], object]
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    """Rows that nobody has, in no order that an index would like."""
+    numbers = (next(STEPS) * STRIDE % 10**9 for _ in range(count))
+    return [
+        {
+            "entityType": "new",
+            "entityId": f"e{number:09}",
+            "integration": "xero",
+            "externalId": f"x{number:09}",
+            "metadata": {"a": 1, "b": "some text"},
+        }
+        for number in numbers
+    ]
+
+
+def measure(on: Stage) -> list[Figure]:
+    """All of it."""
+    return [*_resolve(on), *_writes(on)]
+
+
+def _resolve(on: Stage) -> list[Figure]:
+    ours, peer = Client(on.tieline, on.key), Client(on.peer, on.key)
+    body = _question()
+    if json.loads(ours.send(RESOLVE, body)) != json.loads(peer.send(PEERS_RESOLVE, body)):
+        raise SystemExit("The peer resolves to something else.")
+    with _statement_alone(on, "resolve", body) as alone:
+        spent = _interleaved(
+            _question,
+            {
+                "ours": lambda body: ours.send(RESOLVE, body),
+                "peer": lambda body: peer.send(PEERS_RESOLVE, body),
+                "alone": alone,
+            },
+        )
+    server, postgres = _cpu_ms(on, lambda: ours.send(RESOLVE, body))
+    work, said = "resolve of 10,000 ids", f"{_rate(spent['ours'])} ids/s"
+    return [
+        Figure(work, said, f"ORM service {_rate(spent['peer'])} ids/s", spent["peer"] / spent["ours"], ">= 7"),
+        Figure(
+            f"{work}, share of its statement",
+            f"{spent['ours'] * 1000:.1f} ms",
+            f"over libpq {spent['alone'] * 1000:.1f} ms",
+            spent["alone"] / spent["ours"],
+            ">= 0.8",
+        ),
+        Figure(
+            f"{work}, CPU time, share of PostgreSQL",
+            f"{server:.1f} + {postgres:.1f} ms",
+            ratio=postgres / (server + postgres),
+        ),
+    ]
+
+
+def _question() -> str:
+    """Ids of the company that is asked for, and some that nobody has, in no order."""
+    known = random.sample(range(int(COMPANY[1:]), ROWS, COMPANIES), BATCH - MISSES)
+    ids = [f"x{number}" for number in known] + [f"y{number}" for number in range(MISSES)]
+    random.shuffle(ids)
+    return json.dumps({"integration": "xero", "entityType": "item", "externalIds": ids})
+
+
+@contextmanager
+def _statement_alone(on: Stage, function: str, body: str) -> Generator[Run]:
+    """Runs the statement that the server makes of such a call, prepared, in a session like the server's."""
+    asked = Asked("POST", function, "", NONE, content_type="application/json", body=body.encode())
+    plan = plan_call(asked, COMPANY, LIMITS)
+    statement = compiling.compile(plan.model, plan.values)
+    company, _, *others = (as_text(value) for value in statement.parameters)
+    with psycopg.connect(on.dsn, autocommit=True) as conn:
+        conn.execute(f"{SESSION}0; set tieline.company = '{COMPANY}'".encode())
+        conn.pgconn.prepare(b"call", statement.text.encode())
+
+        def run(body: str) -> None:
+            result = conn.pgconn.exec_prepared(b"call", [company, body.encode(), *others])
+            if result.status != ExecStatus.TUPLES_OK:
+                raise SystemExit(result.get_error_message())
+
+        yield run
+
+
+def _writes(on: Stage) -> list[Figure]:
+    ours, peer = Client(on.tieline, on.bulk_key), Client(on.peer, on.bulk_key)
+
+    def link_many(body: str) -> None:
+        if ours.send("/rpc/link_many", f'{{"mappings":{body}}}').count(b'"created"') != BATCH:
+            raise SystemExit("link_many did not create all rows.")
+
+    with psycopg.connect(on.dsn, autocommit=True) as conn:
+        spent = _interleaved(
+            lambda: json.dumps(rows(BATCH)),
+            {
+                "POST": lambda body: ours.send("/externalIntegrationMapping", body),
+                "link_many": link_many,
+                "bare": lambda body: conn.execute(INSERT, (BULK_COMPANY, body)),
+                "peer": lambda body: peer.send("/mappings/bulk", body),
+            },
+            lambda: conn.execute(FORGET),
+        )
+        conn.execute('vacuum analyze tieline."externalIntegrationMapping", tieline."mappingChange"')
+    return [
+        figure
+        for name in ("POST", "link_many")
+        for figure in (
+            _written(name, spent[name], "INSERT", spent["bare"], ">= 0.6"),
+            _written(name, spent[name], "ORM service", spent["peer"]),
+        )
+    ]
+
+
+def _written(name: str, spent: float, what: str, beside: float, wanted: str = "") -> Figure:
+    work = f"{name} of 10,000 new rows"
+    return Figure(work, f"{_rate(spent)} rows/s", f"{what} {_rate(beside)} rows/s", beside / spent, wanted)
+
+
+def _interleaved(body: Callable[[], str], runs: dict[str, Run], after: Callable[[], object] = bool) -> dict[str, float]:
+    """The medians of seconds; each runs once a round, with the same body, in another order each time."""
+    spent: defaultdict[str, list[float]] = defaultdict(list)
+    for turn in range(WARM_UP_ROUNDS + ROUNDS):
+        sent = body()
+        for name in random.sample(list(runs), len(runs)):
+            started = time.perf_counter()
+            runs[name](sent)
+            if turn >= WARM_UP_ROUNDS:
+                spent[name].append(time.perf_counter() - started)
+            after()
+    return {name: statistics.median(seconds) for name, seconds in spent.items()}
+
+
+def _cpu_ms(on: Stage, run: Callable[[], object]) -> tuple[float, float]:
+    """CPU time of a request, of the server and of PostgreSQL: over many, as the kernel counts in hundredths."""
+    server, postgres = process_seconds(on.tieline.pid), postgres_seconds(on.postmaster)
+    for _ in range(CPU_RUNS):
+        run()
+    server, postgres = process_seconds(on.tieline.pid) - server, postgres_seconds(on.postmaster) - postgres
+    return server / CPU_RUNS * 1000, postgres / CPU_RUNS * 1000
+
+
+def _rate(seconds: float) -> str:
+    return f"{BATCH / seconds:,.0f}"
+
+
+if __name__ == "__main__":
+    with stage() as on:
+        show(measure(on))
