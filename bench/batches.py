@@ -12,11 +12,13 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 from figures import Figure, show
-from load import Client, postgres_seconds, process_seconds
+from load import postgres_seconds, process_seconds, send
 from psycopg.pq import ExecStatus
 from stage import BULK_COMPANY, COMPANIES, COMPANY, ROWS, Stage, stage
 
@@ -31,6 +33,7 @@ ROUNDS = 7
 # After five executions PostgreSQL decides on a plan for all values.
 WARM_UP_ROUNDS = 6
 CPU_RUNS = 20
+CLIENTS = 4
 BATCH = 10_000
 MISSES = BATCH // 20
 LIMITS = Limits(50, 1_000)
@@ -49,7 +52,6 @@ delete from tieline."externalIntegrationMapping" where "companyId" = '{BULK_COMP
 delete from tieline."mappingChange" where "companyId" = '{BULK_COMPANY}';
 reset session_replication_role;"""
 
-RESOLVE, PEERS_RESOLVE = "/rpc/resolve", "/mappings/resolve"
 # Takes the body of a request.
 Run = Callable[[str], object]
 
@@ -75,23 +77,33 @@ def measure(on: Stage) -> list[Figure]:
 
 
 def _resolve(on: Stage) -> list[Figure]:
-    ours, peer = Client(on.tieline, on.key), Client(on.peer, on.key)
+    ours: Callable[[str], bytes] = partial(send, on.tieline, on.key, "/rpc/resolve")
+    peer: Callable[[str], bytes] = partial(send, on.peer, on.key, "/mappings/resolve")
     body = _question()
-    if json.loads(ours.send(RESOLVE, body)) != json.loads(peer.send(PEERS_RESOLVE, body)):
+    if json.loads(ours(body)) != json.loads(peer(body)):
         raise SystemExit("The peer resolves to something else.")
     with _statement_alone(on, "resolve", body) as alone:
         spent = _interleaved(
             _question,
             {
-                "ours": lambda body: ours.send(RESOLVE, body),
-                "peer": lambda body: peer.send(PEERS_RESOLVE, body),
+                "ours": ours,
+                "peer": peer,
                 "alone": alone,
+                "ours at once": partial(_at_once, ours),
+                "peer at once": partial(_at_once, peer),
             },
         )
-    server, postgres = _cpu_ms(on, lambda: ours.send(RESOLVE, body))
+    server, postgres = _cpu_ms(on, partial(ours, body))
     work, said = "resolve of 10,000 ids", f"{_rate(spent['ours'])} ids/s"
+    together, peers = spent["ours at once"] / CLIENTS, spent["peer at once"] / CLIENTS
     return [
         Figure(work, said, f"ORM service {_rate(spent['peer'])} ids/s", spent["peer"] / spent["ours"], ">= 7"),
+        Figure(
+            f"{work}, {CLIENTS} clients",
+            f"{_rate(together)} ids/s",
+            f"ORM service {_rate(peers)} ids/s",
+            peers / together,
+        ),
         Figure(
             f"{work}, share of its statement",
             f"{spent['ours'] * 1000:.1f} ms",
@@ -105,6 +117,12 @@ def _resolve(on: Stage) -> list[Figure]:
             ratio=postgres / (server + postgres),
         ),
     ]
+
+
+def _at_once(run: Run, body: str) -> None:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for _ in clients.map(run, [body] * CLIENTS):
+            pass
 
 
 def _question() -> str:
@@ -135,20 +153,20 @@ def _statement_alone(on: Stage, function: str, body: str) -> Generator[Run]:
 
 
 def _writes(on: Stage) -> list[Figure]:
-    ours, peer = Client(on.tieline, on.bulk_key), Client(on.peer, on.bulk_key)
+    ours = partial(send, on.tieline, on.bulk_key)
 
     def link_many(body: str) -> None:
-        if ours.send("/rpc/link_many", f'{{"mappings":{body}}}').count(b'"created"') != BATCH:
+        if ours("/rpc/link_many", f'{{"mappings":{body}}}').count(b'"created"') != BATCH:
             raise SystemExit("link_many did not create all rows.")
 
     with psycopg.connect(on.dsn, autocommit=True) as conn:
         spent = _interleaved(
             lambda: json.dumps(rows(BATCH)),
             {
-                "POST": lambda body: ours.send("/externalIntegrationMapping", body),
+                "POST": partial(ours, "/externalIntegrationMapping"),
                 "link_many": link_many,
                 "bare": lambda body: conn.execute(INSERT, (BULK_COMPANY, body)),
-                "peer": lambda body: peer.send("/mappings/bulk", body),
+                "peer": partial(send, on.peer, on.bulk_key, "/mappings/bulk"),
             },
             lambda: conn.execute(FORGET),
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 from figures import Figure, show
-from load import Client, Load, Measured, http
+from load import Load, Measured, http, send
 from lookups import OURS, interleaved
 from psycopg.conninfo import make_conninfo
 from stage import COMPANY, ROOT, Server, Stage, new_key, stage, tieline
@@ -136,7 +136,7 @@ def _pages(on: Stage, grown: dict[int, Grown]) -> list[Figure]:
     figures: list[Figure] = []
     for rows, (face, walk) in product(PAGED_SIZES, (("mappings", _mapping_pages), ("elements", _element_pages))):
         at = grown[rows]
-        first, deep = walk(Client(at.server, at.key))
+        first, deep = walk(partial(send, at.server, at.key))
         for depth, path in (("first", first), ("deep", deep)):
             runs[f"{face} {rows} {depth}"] = partial(
                 http, on, at.server, Load(path, at.key, ids=at.ids), CONNECTIONS, SECONDS
@@ -149,19 +149,19 @@ def _pages(on: Stage, grown: dict[int, Grown]) -> list[Figure]:
     return figures
 
 
-def _mapping_pages(client: Client) -> tuple[str, str]:
+def _mapping_pages(get: Callable[[str], bytes]) -> tuple[str, str]:
     """The paths of the first page and of a deep one, to which a client gets by the last id of each."""
     path = first = f"/externalIntegrationMapping?order=id&limit={PAGE_ROWS}"
     for _ in range(PAGES_DEEP):
-        path = f"{first}&id=gt.{json.loads(client.send(path))[-1]['id']}"
+        path = f"{first}&id=gt.{json.loads(get(path))[-1]['id']}"
     return first, path
 
 
-def _element_pages(client: Client) -> tuple[str, str]:
+def _element_pages(get: Callable[[str], bytes]) -> tuple[str, str]:
     """As above, by the cursor that each page gives."""
     path = first = f"/api/v2/elements?size={PAGE_ROWS}"
     for _ in range(PAGES_DEEP):
-        path = f"{first}&cursor={json.loads(client.send(path))['nextCursor']}"
+        path = f"{first}&cursor={json.loads(get(path))['nextCursor']}"
     return first, path
 
 

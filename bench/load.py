@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,7 +20,7 @@ SECONDS = 3
 BACKENDS_END_SECONDS = 0.3
 # wrk counts what takes longer as failed; the peer is slow at 64 connections on a busy machine.
 TIMEOUT_SECONDS = 15
-CLIENT_TIMEOUT_SECONDS = 120
+SEND_SECONDS_MAX = 120
 SCRIPT = Path(__file__).parent / "request.lua"
 
 
@@ -44,21 +45,16 @@ class Measured:
     postgres_us: float = 0.0
 
 
-class Client:
-    """One client with one connection, whose answers come as they are: uncompressed, and not taken apart."""
-
-    def __init__(self, server: Server, key: str) -> None:
-        self._connection = HTTPConnection(urlsplit(server.url).netloc, timeout=CLIENT_TIMEOUT_SECONDS)
-        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-
-    def send(self, path: str, body: str | None = None) -> bytes:
-        """GET, or POST if there is a body."""
-        self._connection.request("GET" if body is None else "POST", path, body, self._headers)
-        answer = self._connection.getresponse()
+def send(server: Server, key: str, path: str, body: str | None = None) -> bytes:
+    """One GET, or POST if there is a body, on a connection of its own; the answer comes uncompressed."""
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    with closing(HTTPConnection(urlsplit(server.url).netloc, timeout=SEND_SECONDS_MAX)) as connection:
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        answer = connection.getresponse()
         content = answer.read()
-        if answer.status not in {200, 201}:
-            raise SystemExit(f"{path} answered {answer.status}: {content[:1000]!r}")
-        return content
+    if answer.status not in {200, 201}:
+        raise SystemExit(f"{path} answered {answer.status}: {content[:1000]!r}")
+    return content
 
 
 def http(stage: Stage, server: Server, load: Load, connections: int, seconds: int = SECONDS) -> Measured:
