@@ -46,7 +46,7 @@ async def authenticate(service: Service, request: Request) -> Caller:
             raise problems.unauthorized("The key is not known, has expired or was revoked.")
         scopes = with_included(key.scopes)
     request.company_id, request.actor = key.company_id, key.id
-    request.rate_headers = await service.rates.count(key.company_id, key.id, key.rate_limit)
+    request.rate_headers = service.rates.count(key.company_id, key.id, key.rate_limit)
     return Caller(key.company_id, key.id, key.name, scopes)
 
 
@@ -63,10 +63,10 @@ async def known_key(service: Service, request: Request, secret: str) -> Key | No
     if key is not None:
         return key
     if not service.callers.remembers(digest):
-        await service.rates.require_few_failures(request.client)
+        service.rates.require_few_failures(request.client)
     key = await service.callers.find(digest, request.id)
     if key is None:
-        await service.rates.count_failure(request.client)
+        service.rates.count_failure(request.client)
     return key
 
 
@@ -74,8 +74,8 @@ async def _token_holder(service: Service, request: Request, token: str) -> tuple
     """The key that an access token stands for, and what the token may do."""
     claims = await service.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
     if claims is None:
-        await service.rates.require_few_failures(request.client)
-        await service.rates.count_failure(request.client)
+        service.rates.require_few_failures(request.client)
+        service.rates.count_failure(request.client)
         raise problems.unauthorized("The token is not ours or has expired.")
     key = await service.callers.find_by_id(claims.company, claims.sub, request.id)
     if key is None:
