@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Awaitable
 from functools import partial
 from itertools import chain, count, repeat
 from secrets import token_hex
@@ -93,16 +94,18 @@ class App:
         self._layers = _layers(self._serve, settings)
         self._are_all_layered = bool(settings.cors_origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request, or the life of the process."""
-        if scope["type"] == "http":
-            is_layered = self._are_all_layered or not LAYERED_HEADERS.isdisjoint([name for name, _ in scope["headers"]])
-            if is_layered:
-                # An answer that went out past the layers would lack what they add.
-                scope["extensions"] = {}
-            await (self._layers if is_layered else self._serve)(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+        if scope["type"] == "lifespan":
+            return self._live(receive, send)
+        is_layered = self._are_all_layered
+        for name, _ in scope["headers"]:
+            is_layered = is_layered or name in LAYERED_HEADERS
+        if not is_layered:
+            return self._serve(scope, receive, send)
+        # An answer that went out past the layers would lack what they add.
+        scope["extensions"] = {}
+        return self._layers(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -209,6 +212,7 @@ def serve(given: Settings, dsn: str) -> None:
     config = uvicorn.Config(
         "tieline.app:from_environment",
         factory=True,
+        interface="asgi3",
         workers=given.workers,
         http=BoundedProtocol,
         ws="none",

@@ -1,23 +1,19 @@
 """uvicorn's HTTP protocol, with limits on how many connect, what they send around bodies and how long they take."""
 
 import asyncio
-import re
-from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tieline.settings import Settings
-from tieline.web.request import WHOLE_ANSWER
+from tieline.web.request import WHOLE_ANSWER, Headers
 
 # How long a client may take to read an answer behind which its connection ends.
 LINGER_SECONDS = 2.0
 # A client that takes less of an answer than this in the time that it has is taken for gone.
 PROGRESS_BYTES = 16_384
-CLOSE = (b"connection", b"close")
-# What no line of a head may hold.
-CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+CLOSE = ("connection", "close")
 
 
 class Corked:
@@ -36,6 +32,13 @@ class Corked:
     def __getattr__(self, name: str) -> object:
         """Whatever else a transport does."""
         return getattr(self._transport, name)
+
+    def write_whole(self, data: bytes) -> None:
+        """Send now, if nothing waits: there is nothing to be joined to it."""
+        if self._waiting:
+            self._waiting.append(data)
+        else:
+            self._transport.write(data)
 
     def write(self, data: bytes) -> None:
         """Send at the end of this turn."""
@@ -186,26 +189,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _send_whole(
-        self, cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> bool:
+    def _send_whole(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
         """Send an answer in one piece; False if it must go the usual way.
 
         uvicorn looks at each header with two patterns and writes head and body apart: about a fifteenth of a look-up.
         """
         if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
             return False
-        lines = [b"%b: %b" % header for header in (*cycle.default_headers, *headers)]
+        lines = [f"{name}: {value}" for name, value in headers]
         if CLOSE in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive or cycle.more_body:
             # Nobody will read the rest of a body.
             cycle.keep_alive = False
-            lines.append(b"connection: close")
-        if CONTROL.search(b"\t".join(lines)):
+            lines.append("connection: close")
+        # No line may hold a line break; what else is not printable is rare enough to go the usual way too.
+        if not "".join(lines).isprintable():
             return False
+        head = "\r\n".join(lines).encode("latin-1")
+        always = b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
         cycle.response_started = cycle.response_complete = True
-        cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], b"\r\n".join(lines), body))
+        cast(Corked, cycle.transport).write_whole(b"%b%b%b\r\n\r\n%b" % (STATUS_LINE[status], always, head, body))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._close_behind()

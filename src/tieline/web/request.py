@@ -10,8 +10,10 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+# Names in lower case, and values.
+Headers = list[tuple[str, str]]
 # Status, headers and body; whether the answer went out.
-SendWhole = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+SendWhole = Callable[[int, Headers, bytes], bool]
 # Our extension of ASGI, under which `web/protocol.py` offers a SendWhole.
 WHOLE_ANSWER = "tieline.whole_answer"
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tieline import problems
 from tieline.problems import Problem
-from tieline.web.request import Request, Send
+from tieline.web.request import Headers, Message, Request, Send
 
 JSON = "application/json; charset=utf-8"
 ELEMENT_FACE = "/api/"
@@ -31,31 +31,37 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def send(answer: Answer, request: Request, started: float, out: Send) -> None:
     """Send an answer; `started` is the request's start by perf_counter, for Server-Timing."""
-    timings = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in request.timings.items()]
-    timings.append(f"total;dur={(perf_counter() - started) * 1000:.3f}")
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    headers.extend((name.encode(), value.encode()) for name, value in request.rate_headers)
-    headers.append((b"x-request-id", request.id.encode()))
-    headers.append((b"server-timing", ", ".join(timings).encode()))
+    timings = "".join([f"{name};dur={seconds * 1000:.3f}, " for name, seconds in request.timings.items()])
+    headers = [
+        *answer.headers,
+        *request.rate_headers,
+        ("x-request-id", request.id),
+        ("server-timing", f"{timings}total;dur={(perf_counter() - started) * 1000:.3f}"),
+    ]
     if answer.stream is not None:
         await _send_stream(answer, answer.stream, request, headers, out)
         return
     is_head = request.method == "HEAD"
     body = b"" if is_head else answer.body
     if answer.status not in (204, 304) and not (is_head and not answer.body):
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+        headers.append(("content-length", str(len(answer.body))))
     if request.send_whole is None or not request.send_whole(answer.status, headers, body):
-        await out({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await out(_start(answer.status, headers))
         await out({"type": "http.response.body", "body": body})
 
 
+def _start(status: int, headers: Headers) -> Message:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
 async def _send_stream(
-    answer: Answer, rest: AsyncGenerator[bytes], request: Request, headers: list[tuple[bytes, bytes]], out: Send
+    answer: Answer, rest: AsyncGenerator[bytes], request: Request, headers: Headers, out: Send
 ) -> None:
     """Piece by piece, for as long as somebody reads. What fails on the way cuts the answer off, to be noticed."""
     gone = asyncio.ensure_future(request.until_gone())
     try:
-        await out({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await out(_start(answer.status, headers))
         if request.method != "HEAD":
             await out({"type": "http.response.body", "body": answer.body, "more_body": True})
             async for piece in rest:
