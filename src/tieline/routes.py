@@ -103,5 +103,5 @@ def _mapping_face(request: Request) -> Handler:
     return _on_resource
 
 
-async def _on_resource(service: Service, request: Request, caller: Caller) -> Answer:
-    return await mapping_face.answer(service, request, caller, request.parameters["resource"])
+def _on_resource(service: Service, request: Request, caller: Caller) -> Awaitable[Answer]:
+    return mapping_face.answer(service, request, caller, request.parameters["resource"])

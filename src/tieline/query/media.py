@@ -9,7 +9,11 @@ _QUALITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 class Form(Enum):
-    """A form of answer, by its media type."""
+    """A form of answer, by its media type.
+
+    >>> Form.CSV.content_type, Form.CSV.is_singular
+    ('text/csv; charset=utf-8', False)
+    """
 
     JSON = "application/json"
     SINGULAR = "application/vnd.pgrst.object+json"
@@ -17,18 +21,10 @@ class Form(Enum):
     STRIPPED = "application/vnd.pgrst.array+json;nulls=stripped"
     CSV = "text/csv"
 
-    @property
-    def content_type(self) -> str:
-        """How the answer's header names it.
-
-        >>> Form.CSV.content_type
-        'text/csv; charset=utf-8'
-        """
-        return f"{self.value}; charset=utf-8"
-
-    @property
-    def is_singular(self) -> bool:
-        return self in {Form.SINGULAR, Form.SINGULAR_STRIPPED}
+    def __init__(self, media_type: str) -> None:
+        """Note how the answer's header names it, and whether it holds one row and not a list."""
+        self.content_type = f"{media_type}; charset=utf-8"
+        self.is_singular = media_type.startswith("application/vnd.pgrst.object")
 
 
 class BodyKind(Enum):

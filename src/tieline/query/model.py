@@ -6,6 +6,8 @@ A model is a value that two requests share when they differ in their values only
 from dataclasses import dataclass
 from typing import LiteralString
 
+import msgspec
+
 from tieline.query.catalogue import Column, Function, Key, Relationship, Resource
 from tieline.query.media import Form
 from tieline.query.syntax import Direction, LogicWord, Nulls, Quantifier
@@ -14,8 +16,7 @@ Slot = int  # where in the request's values a value stands; COMPANY is always th
 COMPANY_SLOT: Slot = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sql:
+class Sql(msgspec.Struct, frozen=True):
     """Text and the values bound to its placeholders $1 to $n; the company is $1."""
 
     text: LiteralString

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from tieline import dialect_problems as problems
 from tieline.query import body as bodies
 from tieline.query import media, ranges
@@ -33,8 +35,7 @@ from tieline.query.syntax import Query
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request, as far as the dialect cares. Headers are none where they were not sent."""
 
     method: str

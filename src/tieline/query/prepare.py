@@ -4,10 +4,13 @@ Reads that differ only in the values of plain filters (`entityId=eq.5`) have the
 with the values left out, as they stand in the raw query string. What such a shape plans and compiles to is kept.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from secrets import token_hex
-from typing import LiteralString
+from typing import LiteralString, cast
+
+import msgspec
 
 from tieline.problems import Problem
 from tieline.query.catalogue import RESOURCES, Resource
@@ -21,16 +24,15 @@ from tieline.query.prefer import NONE
 # As many shapes as clients may have in use at a time.
 SHAPES_MAX = 2_000
 # Of these the value is whatever stands behind the dot, and no value makes another statement.
-_PLAIN = frozenset({"eq", "neq", "gt", "gte", "lt", "lte", "cs", "cd"})
+_PLAIN = "eq|neq|gt|gte|lt|lte|cs|cd"
 # Stands where a value will: nothing that a client could send.
 _MARKER = token_hex(16)
 
-# A part of the query string as it is, or the name and operator of a filter whose value is left out.
-Part = str | tuple[str, str]
+# A query string in pieces; where a value is left out stands none.
+Shape = tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A plan and its statement, ready to run."""
 
     plan: Plan
@@ -48,36 +50,34 @@ class _Template:
 
 
 @lru_cache(SHAPES_MAX)
-def _template(method: str, resource: str, accept: str | None, parts: tuple[Part, ...], limits: Limits) -> _Template:
-    markers = [f"{_MARKER}{index}" for index, part in enumerate(parts) if not isinstance(part, str)]
-    waiting = iter(markers)
-    query = "&".join(part if isinstance(part, str) else f"{part[0]}={part[1]}.{next(waiting)}" for part in parts)
-    planned = plan(Asked(method, resource, query, NONE, accept), "", limits)
+def _template(resource: str, accept: str | None, shape: Shape, limits: Limits) -> _Template:
+    pieces = [f"{_MARKER}{index}" if piece is None else piece for index, piece in enumerate(shape)]
+    markers = [piece for piece in pieces if piece.startswith(_MARKER)]
+    planned = plan(Asked("GET", resource, "".join(pieces), NONE, accept), "", limits)
     made = compiled(planned.model)
     parameters = made.bind(planned.values).parameters
     return _Template(planned, made.text, parameters, tuple(parameters.index(marker) for marker in markers))
 
 
-def _parts(query: str, resource: Resource) -> tuple[tuple[Part, ...], list[str]]:
+def _plain_filters(resource: Resource) -> re.Pattern[str]:
+    # A boolean's value may be part of the statement's text.
+    names = "|".join(column.name for column in resource.columns.values() if column.type != "boolean")
+    return re.compile(f"(?:^|(?<=&))((?:{names})=(?:{_PLAIN})\\.)([^&]*)")
+
+
+_PLAIN_FILTERS = {name: _plain_filters(resource) for name, resource in RESOURCES.items()}
+
+
+def _shape(query: str, resource: str) -> tuple[Shape, list[str]]:
     """The shape of a query string and the values that it leaves out, as they were sent.
 
-    >>> _parts("entityId=eq.a.b&select=id", RESOURCES["externalIntegrationMapping"])
-    ((('entityId', 'eq'), 'select=id'), ['a.b'])
+    >>> _shape("entityId=eq.a.b&select=id", "externalIntegrationMapping")
+    (('', 'entityId=eq.', None, '&select=id'), ['a.b'])
     """
-    parts: list[Part] = []
-    values: list[str] = []
-    columns = resource.columns
-    for part in query.split("&"):
-        name, _, test = part.partition("=")
-        operator, dot, value = test.partition(".")
-        column = columns.get(name)
-        # A boolean's value may be part of the statement's text.
-        if dot and operator in _PLAIN and column is not None and column.type != "boolean":
-            parts.append((name, operator))
-            values.append(value)
-        else:
-            parts.append(part)
-    return tuple(parts), values
+    pieces: list[str | None] = list(_PLAIN_FILTERS[resource].split(query))
+    values = cast(list[str], pieces[2::3])
+    pieces[2::3] = [None] * len(values)
+    return tuple(pieces), values
 
 
 def prepare(asked: Asked, company: str, limits: Limits) -> Prepared:
@@ -86,19 +86,18 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Prepared:
     >>> prepare(Asked("GET", "company", "select=id&name=eq.x%2Cy", NONE), "c1", Limits(9, 10)).statement.parameters
     ('c1', 'x,y', '10')
     """
-    resource = RESOURCES.get(asked.resource)
     if (
-        resource is not None
+        asked.resource in RESOURCES
         and asked.wishes is NONE
         and asked.range is None
         and asked.method == "GET"
         # The other separator of parameters.
         and ";" not in asked.query
     ):
-        parts, values = _parts(asked.query, resource)
+        shape, values = _shape(asked.query, asked.resource)
         decoded = [decode(value) for value in values]
         try:
-            template = _template(asked.method, asked.resource, asked.accept, parts, limits)
+            template = _template(asked.resource, asked.accept, shape, limits)
         except Problem:
             # Said again below, in the request's own words.
             template = None

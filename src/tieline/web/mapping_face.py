@@ -1,6 +1,7 @@
 """The mapping face: PostgREST's dialect over the resources of the catalogue, in one round trip a request."""
 
 import time
+from collections.abc import Awaitable
 from functools import lru_cache
 from importlib.metadata import version
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from tieline.query.prepare import prepare
 from tieline.store import constraints
 from tieline.store.connections import DatabaseError, Lane, Row, Session
 from tieline.web.auth import Caller, require_scope
-from tieline.web.request import Request
+from tieline.web.request import Headers, Request
 from tieline.web.respond import Answer
 from tieline.web.service import Service
 
@@ -39,8 +40,6 @@ BODIES = frozenset({"POST", "PATCH", "PUT"})
 ATTEMPTS_MAX = 5
 # What tieline.link_many refuses itself with when it is atomic and a row cannot land.
 REFUSED_BATCH = "TL130"
-
-Headers = list[tuple[str, str]]
 
 VARY = ("vary", "Accept, Prefer, Range")
 
@@ -139,29 +138,26 @@ async def call(service: Service, request: Request, caller: Caller, function: str
 
 
 async def _asked(request: Request, resource: str, body_bytes_max: int) -> Asked:
-    accept = content_type = span = profile = None
-    wishes: list[str] = []
-    method = request.method
-    profile_name = b"accept-profile" if method in {"GET", "HEAD"} else b"content-profile"
-    for name, value in request.headers:
-        if name == b"accept":
-            accept = accept or value.decode("latin-1")
-        elif name == b"prefer":
-            wishes.append(value.decode("latin-1"))
-        elif name == b"content-type" and content_type is None:
-            content_type = value.decode("latin-1")
-        elif name == b"range" and span is None:
-            span = value.decode("latin-1")
-        elif name == profile_name:
-            profile = value.decode("latin-1")
+    method, header = request.method, request.header
+    profile = header(b"accept-profile" if method in {"GET", "HEAD"} else b"content-profile")
     if profile is not None and profile != SCHEMA:
         raise problems.schema_unknown(profile)
+    wishes = [value.decode("latin-1") for name, value in request.headers if name == b"prefer"]
     try:
         query = request.query.decode()
     except UnicodeDecodeError as error:
         raise problems.invalid_bytes(request.query[error.start : error.end]) from None
     body = await request.body(body_bytes_max) if method in BODIES else b""
-    return Asked(method, resource, query, prefer.parse(wishes), accept, content_type, span, body)
+    return Asked(
+        method,
+        resource,
+        query,
+        prefer.parse(wishes),
+        header(b"accept") or None,
+        header(b"content-type"),
+        header(b"range"),
+        body,
+    )
 
 
 def _number(value: bytes | None) -> int:
@@ -173,10 +169,10 @@ def _headers(asked: Asked, wishes: Preferences) -> Headers:
     return [] if applied is None else [("preference-applied", applied)]
 
 
-async def _run(
+def _run(
     service: Service, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
-) -> list[Row]:
-    return await constraints.run_again(
+) -> Awaitable[list[Row]]:
+    return constraints.run_again(
         service.connections, session, statement, attempts_max=ATTEMPTS_MAX, lane=lane, rollback=rollback
     )
 
