@@ -118,27 +118,35 @@ class Connections:
             DatabaseError: PostgreSQL refused it.
             Problem: a value that PostgreSQL cannot store (400), no connection or none free in time (503).
         """
+        is_lookup = lane is Lane.POINT
         work = Work(
-            text=statement.text,
-            parameters=[as_text(value) for value in statement.parameters],
-            settings=_settings(session),
-            future=asyncio.get_running_loop().create_future(),
+            statement.text,
+            [as_text(value) for value in statement.parameters],
+            _settings(session),
+            asyncio.get_running_loop().create_future(),
             prepared=prepared,
             # A time zone holds up to the sync, so it would be the neighbours' too.
-            shares_sync=lane is Lane.POINT and session.time_zone is None,
+            shares_sync=is_lookup and session.time_zone is None,
             rollback=rollback,
         )
-        line = self._least_busy() if lane is Lane.POINT else await self._free()
+        line = self._next() if is_lookup else await self._free()
         line.send(work)
         try:
             return await work.future
         except ConnectionLostError as error:
             raise problems.database_unavailable() from error
 
-    def _least_busy(self) -> Pipeline:
+    def _next(self) -> Pipeline:
+        """The line for a look-up: the one that gathers those of this turn of the loop, else the least busy."""
         if not self._point:
             raise problems.database_unavailable()
-        return min(self._point, key=lambda line: line.in_flight)
+        chosen = self._point[0]
+        for line in self._point:
+            if line.gathers:
+                return line
+            if line.in_flight < chosen.in_flight:
+                chosen = line
+        return chosen
 
     async def _free(self) -> Pipeline:
         """A connection with nothing under way; those who wait get theirs in the order they came."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import LiteralString
 
+import msgspec
 from psycopg import OperationalError
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -30,6 +31,8 @@ SETTINGS_TIME_ZONE_SQL = SETTINGS_SQL + b", set_config('TimeZone', $4, true)"
 
 # A shape that another connection of ours is just told to forget, or whose preparation was aborted, is prepared anew.
 UNKNOWN_STATEMENT = "26000"
+# Look-ups of one turn of the loop wake one backend; with more than this, another one has something to do too.
+GATHERED_MAX = 8
 SENDS_MAX = 5
 
 
@@ -55,8 +58,7 @@ class ConnectionLostError(Exception):
     reason: str
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(msgspec.Struct, eq=False):
     """A statement on its way: what is sent, who waits for it, and what came back so far."""
 
     text: LiteralString
@@ -120,6 +122,11 @@ class Pipeline:
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._on_readable)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether a look-up that is sent now shares its sync with others, and there are not too many of them yet."""
+        return self._sync_is_due and len(self._group.works) < GATHERED_MAX
 
     def send(self, work: Work) -> None:
         """Put a statement on its way; `work.future` gets its rows, a DatabaseError or a ConnectionLostError."""

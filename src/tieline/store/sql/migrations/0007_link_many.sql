@@ -1,5 +1,10 @@
 -- link_many: a batch of mappings in one call, with the rules of an import: rows are taken as if one after the other, a
 -- mapping is found by its entity and integration, what a row leaves out stays as it is.
+--
+-- One after the other are the decisions, which are made in memory; what is decided is written by a few statements for
+-- the whole batch. The order between rows can be given up there, as a mapping changes twice at the most: an id may be
+-- taken from it, and its own row may land, later, as what landed is never moved. So all that is to be taken is taken
+-- first, then all lands.
 
 -- A row of the batch. `id` is the mapping's if it is a new one; `given` is the row as it came: what it leaves out
 -- matters only if there is a mapping already.
@@ -8,12 +13,18 @@ create type "wantedMapping" as (
     "allowDuplicateExternalId" boolean, metadata jsonb, "lastSyncedAt" timestamptz, "remoteUpdatedAt" timestamptz,
     link text, given json
 );
--- A row that met something: its own mapping, and whether it says what is there already; another entity's mapping that
--- holds its external id. A duplicate is of an earlier row of the batch, which landed.
+-- A row beside what was there before the batch: its own mapping, whether what the row says of it besides the external id
+-- and the flag is there already, and another entity's mapping that has the external id for itself. `landedBy` is an earlier
+-- row, which made that mapping.
 create type "metMapping" as (
-    wanted "wantedMapping", "mappingId" text, "heldExternalId" text, "isSame" boolean, "duplicateOf" integer,
-    "holderId" text, "holderEntityId" text, "holderDuplicateOf" integer
+    wanted "wantedMapping", "mappingId" text, "heldExternalId" text, "heldShared" boolean, "wantsShared" boolean,
+    "saysTheRest" boolean, "landedBy" integer, "holderId" text, "holderEntityId" text, "holderHasLink" boolean,
+    "holderLandedBy" integer
 );
+-- What becomes of a row: created, updated, unchanged; repeated, when an earlier row landed on its mapping; held, when
+-- another entity keeps the external id, which an earlier row may have given it. A row that wants what rows of a wave give
+-- up is of a later wave.
+create type "linkDecision" as (index integer, decision text, "duplicateOf" integer, "isMove" boolean, wave integer);
 create type "linkOutcome" as (index integer, outcome text, "mappingId" text, problem jsonb, "movedFrom" jsonb);
 
 -- The rows of a JSON array of objects, numbered from `first`.
@@ -44,236 +55,6 @@ create function link_problem(code text, message text, hint text, duplicate_of in
     language sql immutable as $$
     select jsonb_build_object('code', code, 'message', message, 'details', null, 'hint', hint)
         || case when duplicate_of is null then '{}' else jsonb_build_object('duplicateOf', duplicate_of) end
-$$;
-
--- Land rows of which no two are about one mapping or one external id. Rows that want what is held by another row of the
--- `whole` batch, and those that hold it, are left for later: they have no outcome. Those of `landed_ids` were landed by
--- earlier rows. Somebody who writes the same at the same time breaks a unique index here, or is not there any more: the
--- caller starts over.
--- Plans must be right without statistics, and stay so while the table grows from nothing. Nested loops, which would
--- compare each row with every other, are off; those to lateral look-ups remain, as nothing else can run them. An order
--- that one index alone gives, with sorting off, makes that index the look-up's, where a guess takes all for alike.
-create function link_rows(
-    company text, wanted "wantedMapping"[], whole "wantedMapping"[], on_conflict text, landed_ids text[],
-    landed_indexes integer[]
-)
-    returns "linkOutcome"[] language plpgsql set enable_nestloop = off set enable_sort = off as $$
-declare
-    outcomes tieline."linkOutcome"[];
-    more tieline."linkOutcome"[];
-    met tieline."metMapping"[];
-    lost text[];
-    written integer;
-begin
-    -- New rows, which are most of most batches, need no look before. In the order of a key: batches that meet take
-    -- turns instead of waiting for each other.
-    with target as (
-        select w.* from unnest(wanted) w
-        order by w."entityType" collate "C", w."entityId" collate "C", w.integration collate "C"
-    ), made as (
-        insert into tieline."externalIntegrationMapping" (
-            "companyId", id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId",
-            metadata, "lastSyncedAt", "remoteUpdatedAt", link
-        )
-        select company, w.id, w."entityType", w."entityId", w.integration, w."externalId",
-            w."allowDuplicateExternalId", w.metadata, w."lastSyncedAt", w."remoteUpdatedAt", w.link
-        from target w
-        on conflict do nothing
-        returning id
-    )
-    select array_agg(row(w.index, 'created', w.id, null, null)::tieline."linkOutcome")
-    into outcomes
-    from made m join unnest(wanted) w on w.id = m.id;
-    if cardinality(outcomes) = cardinality(wanted) then
-        return outcomes;
-    end if;
-
-    with waiting as (
-        select w.*, w::tieline."wantedMapping" as whole
-        from unnest(wanted) w
-        where not exists (select from unnest(outcomes) o where o.index = w.index)
-    ), beside as (
-        select w.*, m.id as "mappingId", m."externalId" as "heldExternalId", s.*,
-            m.id is not null and (
-                s."wantedId", s."isShared", w.given -> 'metadata' is null or w.metadata is not distinct from m.metadata,
-                w.given -> 'lastSyncedAt' is null or w."lastSyncedAt" is not distinct from m."lastSyncedAt",
-                w.given -> 'remoteUpdatedAt' is null or w."remoteUpdatedAt" is not distinct from m."remoteUpdatedAt",
-                w.given -> 'link' is null or w.link is not distinct from m.link
-            ) is not distinct from (m."externalId", m."allowDuplicateExternalId", true, true, true, true) as "isSame"
-        from waiting w
-        left join lateral (
-            select * from tieline."externalIntegrationMapping" e
-            where e."companyId" = company and e."entityType" = w."entityType"
-                and e."entityId" between w."entityId" and w."entityId" and e.integration = w.integration
-            order by e."entityId"
-            limit 1
-        ) m on true
-        cross join lateral (
-            select
-                case when m.id is null or w.given -> 'externalId' is not null
-                    then w."externalId" else m."externalId" end as "wantedId",
-                case when m.id is null or w.given -> 'allowDuplicateExternalId' is not null
-                    then w."allowDuplicateExternalId" else m."allowDuplicateExternalId" end as "isShared"
-        ) s
-    )
-    select array_agg(
-        row(
-            b.whole, b."mappingId", b."heldExternalId", b."isSame", landed_indexes[array_position(landed_ids, b."mappingId")],
-            h.id, h."entityId", landed_indexes[array_position(landed_ids, h.id)]
-        )::tieline."metMapping"
-    )
-    into met
-    from beside b
-    left join lateral (
-        select e.id, e."entityId" from tieline."externalIntegrationMapping" e
-        where not b."isShared" and e."companyId" = company and e.integration = b.integration
-            and e."entityType" = b."entityType" and e."externalId" between b."wantedId" and b."wantedId"
-            and not e."allowDuplicateExternalId" and e."entityId" <> b."entityId"
-        order by e."externalId"
-        limit 1
-    ) h on true;
-
-    -- What they met is gone already: the batch was too late for one and too early for the other.
-    if exists (select from unnest(met) m where m."mappingId" is null and m."holderId" is null) then
-        raise serialization_failure using message = 'A mapping came and went while the batch was under way.';
-    end if;
-
-    if whole is not null then
-        select array_agg(m) into met from unnest(met) m
-        where m."holderId" is null or not exists (
-            select from unnest(whole) w
-            where w."entityType" = (m.wanted)."entityType" and w."entityId" = m."holderEntityId"
-                and w.integration = (m.wanted).integration
-        );
-        select array_agg(m) into met from unnest(met) m
-        where m."heldExternalId" is not distinct from (m.wanted)."externalId" or not exists (
-            select from unnest(whole) w
-            where w."entityType" = (m.wanted)."entityType" and w.integration = (m.wanted).integration
-                and w."externalId" = m."heldExternalId"
-        );
-    end if;
-
-    select outcomes || array_agg(
-        case
-            when m."duplicateOf" is not null then row(
-                (m.wanted).index, 'conflict', m."mappingId",
-                tieline.link_problem(
-                    '21000',
-                    format('Row %s says already what becomes of %s %s in %s.', m."duplicateOf",
-                        (m.wanted)."entityType", (m.wanted)."entityId", (m.wanted).integration),
-                    null, m."duplicateOf"
-                ),
-                null
-            )::tieline."linkOutcome"
-            when m."holderId" is not null then row(
-                (m.wanted).index, 'conflict', m."holderId",
-                case when on_conflict <> 'skip' then tieline.link_problem(
-                    '23505',
-                    format('The external id is held by %s %s in %s.', (m.wanted)."entityType", m."holderEntityId",
-                        (m.wanted).integration),
-                    format('It is held by the row whose id is %s', m."holderId"), m."holderDuplicateOf"
-                ) end,
-                null
-            )::tieline."linkOutcome"
-            else row((m.wanted).index, 'unchanged', m."mappingId", null, null)::tieline."linkOutcome"
-        end
-    )
-    into outcomes
-    from unnest(met) m
-    where m."duplicateOf" is not null
-        or (m."holderId" is not null and (on_conflict <> 'move' or m."holderDuplicateOf" is not null))
-        or (m."isSame" and m."holderId" is null);
-
-    -- From here on only rows that change something.
-    select array_agg(m) into met from unnest(met) m
-    where not exists (select from unnest(outcomes) o where o.index = (m.wanted).index);
-    if met is null then
-        return outcomes;
-    end if;
-
-    -- Who loses the external id and has no link either has nothing left, and goes.
-    lost := array(select m."holderId" from unnest(met) m where m."holderId" is not null);
-    if cardinality(lost) > 0 then
-        with emptied as (
-            delete from tieline."externalIntegrationMapping" e
-            where e."companyId" = company and e.id = any (lost) and e.link is null
-        )
-        update tieline."externalIntegrationMapping" e
-        set "externalId" = null
-        where e."companyId" = company and e.id = any (lost) and e.link is not null;
-    end if;
-
-    -- An insert that meets its row finds it by the key, whatever is guessed of the table; the row is locked first, as
-    -- what is not given must not be lost to another writer.
-    with target as materialized (
-        select (m.wanted).*, e.id as "heldId", e."externalId" as "heldExternalId",
-            e."allowDuplicateExternalId" as "heldShared", e.metadata as "heldMetadata",
-            e."lastSyncedAt" as "heldSyncedAt", e."remoteUpdatedAt" as "heldRemoteAt", e.link as "heldLink"
-        from (
-            select * from unnest(met) m where m."mappingId" is not null
-            order by (m.wanted)."entityType" collate "C", (m.wanted)."entityId" collate "C",
-                (m.wanted).integration collate "C"
-        ) m
-        cross join lateral (
-            select * from tieline."externalIntegrationMapping" e
-            where e."companyId" = company and e."entityType" = (m.wanted)."entityType"
-                and e."entityId" between (m.wanted)."entityId" and (m.wanted)."entityId"
-                and e.integration = (m.wanted).integration
-            order by e."entityId"
-            limit 1
-            for update
-        ) e
-    )
-    insert into tieline."externalIntegrationMapping" (
-        "companyId", id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId",
-        metadata, "lastSyncedAt", "remoteUpdatedAt", link
-    )
-    select company, t."heldId", t."entityType", t."entityId", t.integration,
-        case when t.given -> 'externalId' is null then t."heldExternalId" else t."externalId" end,
-        case when t.given -> 'allowDuplicateExternalId' is null
-            then t."heldShared" else t."allowDuplicateExternalId" end,
-        case when t.given -> 'metadata' is null then t."heldMetadata" else t.metadata end,
-        case when t.given -> 'lastSyncedAt' is null then t."heldSyncedAt" else t."lastSyncedAt" end,
-        case when t.given -> 'remoteUpdatedAt' is null then t."heldRemoteAt" else t."remoteUpdatedAt" end,
-        case when t.given -> 'link' is null then t."heldLink" else t.link end
-    from target t
-    on conflict ("companyId", "entityType", "entityId", integration) do update set
-        "externalId" = excluded."externalId",
-        "allowDuplicateExternalId" = excluded."allowDuplicateExternalId",
-        metadata = excluded.metadata,
-        "lastSyncedAt" = excluded."lastSyncedAt",
-        "remoteUpdatedAt" = excluded."remoteUpdatedAt",
-        link = excluded.link;
-    get diagnostics written = row_count;
-    if written <> (select count(*) from unnest(met) m where m."mappingId" is not null) then
-        raise serialization_failure using message = 'A mapping was deleted by somebody else in the meantime.';
-    end if;
-
-    -- New ones, which a holder has made room for.
-    if exists (select from unnest(met) m where m."mappingId" is null) then
-        insert into tieline."externalIntegrationMapping" (
-            "companyId", id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId",
-            metadata, "lastSyncedAt", "remoteUpdatedAt", link
-        )
-        select company, w.id, w."entityType", w."entityId", w.integration, w."externalId",
-            w."allowDuplicateExternalId", w.metadata, w."lastSyncedAt", w."remoteUpdatedAt", w.link
-        from (select (m.wanted).* from unnest(met) m where m."mappingId" is null) w
-        order by w."entityType" collate "C", w."entityId" collate "C", w.integration collate "C";
-    end if;
-
-    select array_agg(
-        row(
-            (m.wanted).index, case when m."mappingId" is null then 'created' else 'updated' end,
-            coalesce(m."mappingId", (m.wanted).id), null,
-            case when m."holderId" is not null then jsonb_build_object(
-                'entityType', (m.wanted)."entityType", 'entityId', m."holderEntityId", 'mappingId', m."holderId"
-            ) end
-        )::tieline."linkOutcome"
-    )
-    into more
-    from unnest(met) m;
-    return outcomes || more;
-end
 $$;
 
 -- The rows that are fit to be written, and outcomes of those that are not: a value that its column cannot hold, a key
@@ -335,62 +116,402 @@ begin
 end
 $$;
 
--- The indexes of rows that are about the same mapping or the same external id as another one.
-create function repeated_rows(wanted "wantedMapping"[]) returns integer[]
-    language sql stable set enable_nestloop = off as $$
+-- The indexes of rows that an earlier row of the batch may have to do with: it is about the same mapping or the same
+-- external id. A mapping that stops to share its id may want one that its row does not name: then that is all rows.
+create function later_rows(wanted "wantedMapping"[]) returns integer[] language sql stable as $$
 with batch as materialized (
-    select w.index, w."entityType", w."entityId", w.integration, w."externalId" from unnest(wanted) w
+    select w.index, w."entityType", w."entityId", w.integration, w."externalId", w."allowDuplicateExternalId",
+        w."externalId" is null and not w."allowDuplicateExternalId" and w.given -> 'externalId' is null
+            and w.given -> 'allowDuplicateExternalId' is not null as "isUnsharing"
+    from unnest(wanted) w
 ), keys as materialized (
-    select b."entityType", b."entityId", b.integration from batch b group by 1, 2, 3 having count(*) > 1
+    select b."entityType", b."entityId", b.integration, min(b.index) as first from batch b
+    group by 1, 2, 3
+    having count(*) > 1
 ), claims as materialized (
-    select b."entityType", b.integration, b."externalId" from batch b
-    where b."externalId" is not null
+    select b."entityType", b.integration, b."externalId", min(b.index) as first from batch b
+    where b."externalId" is not null and not b."allowDuplicateExternalId"
     group by 1, 2, 3
     having count(*) > 1
 )
-select array_agg(r.index)
+select array_agg(l.index)
 from (
-    select b.index from batch b join keys k using ("entityType", "entityId", integration)
+    select b.index from batch b join keys k using ("entityType", "entityId", integration) where b.index > k.first
     union
     select b.index from batch b join claims c using ("entityType", integration, "externalId")
-) r
+    where b.index > c.first and not b."allowDuplicateExternalId"
+    union
+    select b.index from batch b where exists (select from batch u where u."isUnsharing")
+) l
 $$;
 
--- All rows that are fit: at once what can be, and one after the other what has to do with another row of the batch.
-create function link_batch(company text, wanted "wantedMapping"[], on_conflict text) returns "linkOutcome"[]
-    language plpgsql as $$
+-- Land the rows that meet nothing, which are most of most batches, without a look before; the others have no outcome. In
+-- the order of a key: batches that meet take turns instead of waiting for each other.
+create function link_new(company text, wanted "wantedMapping"[]) returns "linkOutcome"[]
+    language sql volatile as $$
+with target as (
+    select w.* from unnest(wanted) w
+    order by w."entityType" collate "C", w."entityId" collate "C", w.integration collate "C"
+), made as (
+    insert into tieline."externalIntegrationMapping" (
+        "companyId", id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId",
+        metadata, "lastSyncedAt", "remoteUpdatedAt", link
+    )
+    select company, w.id, w."entityType", w."entityId", w.integration, w."externalId",
+        w."allowDuplicateExternalId", w.metadata, w."lastSyncedAt", w."remoteUpdatedAt", w.link
+    from target w
+    on conflict do nothing
+    returning id
+)
+select array_agg(row(w.index, 'created', w.id, null, null)::tieline."linkOutcome")
+from made m join unnest(wanted) w on w.id = m.id
+$$;
+
+-- Look at what each row meets, in the order of the rows. Those of `landed` have landed before.
+create function link_meet(company text, wanted "wantedMapping"[], landed "linkOutcome"[]) returns "metMapping"[]
+    language sql stable as $$
+with found as materialized (
+    select w, m.id as "mappingId", m."externalId" as "heldExternalId", m."allowDuplicateExternalId" as "heldShared",
+        s."isShared" as "wantsShared",
+        (w.given -> 'metadata' is null or w.metadata is not distinct from m.metadata)
+            and (w.given -> 'lastSyncedAt' is null or w."lastSyncedAt" is not distinct from m."lastSyncedAt")
+            and (w.given -> 'remoteUpdatedAt' is null or w."remoteUpdatedAt" is not distinct from m."remoteUpdatedAt")
+            and (w.given -> 'link' is null or w.link is not distinct from m.link) as "saysTheRest",
+        h.id as "holderId", h."entityId" as "holderEntityId", h.link is not null as "holderHasLink"
+    from unnest(wanted) w
+    left join lateral (
+        select * from tieline."externalIntegrationMapping" e
+        where e."companyId" = company and e."entityType" = w."entityType"
+            and e."entityId" between w."entityId" and w."entityId" and e.integration = w.integration
+        order by e."entityId"
+        limit 1
+    ) m on true
+    cross join lateral (
+        select
+            case when m.id is null or w.given -> 'externalId' is not null
+                then w."externalId" else m."externalId" end as "wantedId",
+            case when m.id is null or w.given -> 'allowDuplicateExternalId' is not null
+                then w."allowDuplicateExternalId" else m."allowDuplicateExternalId" end as "isShared"
+    ) s
+    left join lateral (
+        select e.id, e."entityId", e.link from tieline."externalIntegrationMapping" e
+        where not s."isShared" and (m."externalId" is distinct from s."wantedId" or m."allowDuplicateExternalId")
+            and e."companyId" = company and e.integration = w.integration
+            and e."entityType" = w."entityType" and e."externalId" between s."wantedId" and s."wantedId"
+            and not e."allowDuplicateExternalId"
+        order by e."externalId"
+        limit 1
+    ) h on true
+)
+select array_agg(
+    row(
+        f.w, f."mappingId", f."heldExternalId", f."heldShared", f."wantsShared", f."saysTheRest", l.index,
+        f."holderId", f."holderEntityId", f."holderHasLink", h.index
+    )::tieline."metMapping"
+    order by (f.w).index
+)
+from found f
+left join unnest(landed) l on l."mappingId" = f."mappingId"
+left join unnest(landed) h on h."mappingId" = f."holderId"
+$$;
+
+-- The rows in their order, with numbers in place of what they are about: of entities, and of external ids (0: none).
+-- `externalId` is what a row gives; who gives none wants what its mapping has then.
+create function link_numbers(met "metMapping"[])
+    returns table (
+        index integer, entity integer, "isThere" boolean, "givesId" boolean, "externalId" integer,
+        "heldId" integer, "heldShared" boolean, "wantsShared" boolean, "saysTheRest" boolean, "landedBy" integer,
+        holder integer, "holderHasLink" boolean, "holderLandedBy" integer
+    )
+    language sql stable as $$
+with batch as materialized (
+    select (m.wanted).index, (m.wanted)."entityType", (m.wanted)."entityId", (m.wanted).integration,
+        (m.wanted)."externalId", (m.wanted).given -> 'externalId' is not null as "givesId", m."mappingId",
+        m."heldExternalId", m."heldShared", m."wantsShared", m."saysTheRest", m."landedBy", m."holderEntityId",
+        m."holderHasLink", m."holderLandedBy"
+    from unnest(met) m
+), entities as materialized (
+    select e.*, (row_number() over ())::integer as n
+    from (
+        select b."entityType", b."entityId", b.integration from batch b
+        union
+        select b."entityType", b."holderEntityId", b.integration from batch b where b."holderEntityId" is not null
+    ) e
+), ids as materialized (
+    select i.*, (row_number() over ())::integer as n
+    from (
+        select b."entityType", b.integration, b."externalId" from batch b where b."externalId" is not null
+        union
+        select b."entityType", b.integration, b."heldExternalId" from batch b where b."heldExternalId" is not null
+    ) i
+)
+select b.index, e.n, b."mappingId" is not null, b."givesId", coalesce(i.n, 0), coalesce(held.n, 0), b."heldShared",
+    b."wantsShared", b."saysTheRest", b."landedBy", coalesce(holder.n, 0), b."holderHasLink", b."holderLandedBy"
+from batch b
+join entities e on e."entityType" = b."entityType" and e."entityId" = b."entityId" and e.integration = b.integration
+left join entities holder on holder."entityType" = b."entityType" and holder."entityId" = b."holderEntityId"
+    and holder.integration = b.integration
+left join ids i on i."entityType" = b."entityType" and i.integration = b.integration and i."externalId" = b."externalId"
+left join ids held on held."entityType" = b."entityType" and held.integration = b.integration
+    and held."externalId" = b."heldExternalId"
+order by b.index
+$$;
+
+-- Decide what becomes of each row, one after the other. Nothing is looked up but in arrays by number: what entities have
+-- (null: the entity was not met yet) and who has ids for himself (null: the id was not met yet, 0: nobody).
+create function link_decide(met "metMapping"[], on_conflict text) returns "linkDecision"[]
+    language plpgsql stable as $$
 declare
-    repeated integer[] := coalesce(tieline.repeated_rows(wanted), '{}');
-    independent tieline."wantedMapping"[] := wanted;
-    outcomes tieline."linkOutcome"[];
-    landed_ids text[] := '{}';
-    landed_indexes integer[] := '{}';
-    waiting record;
-    made tieline."linkOutcome"[];
+    is_there boolean[] := array_fill(null::boolean, array[2 * cardinality(met)]);
+    held integer[] := array_fill(null::integer, array[2 * cardinality(met)]);
+    landed_by integer[] := held;
+    holders integer[] := held;
+    waves integer[] := held;
+    decisions tieline."linkDecision"[] := array_fill(null::tieline."linkDecision", array[cardinality(met)]);
+    n integer := 0;
+    r record;
+    wanted integer;
+    holder integer;
+    wave integer;
 begin
-    if cardinality(repeated) > 0 then
-        select array_agg(w) into independent from unnest(wanted) w where w.index <> all (repeated);
-    end if;
-    if independent is not null then
-        outcomes := tieline.link_rows(company, independent, wanted, on_conflict, '{}', '{}');
-    end if;
-    if cardinality(outcomes) = cardinality(wanted) then
-        return outcomes;
-    end if;
-    for waiting in
-        select w as row
-        from unnest(wanted) w
-        where w.index not in (select o.index from unnest(outcomes) o)
-        order by w.index
-    loop
-        made := tieline.link_rows(company, array[waiting.row], null, on_conflict, landed_ids, landed_indexes);
-        outcomes := outcomes || made;
-        if made[1].outcome <> 'conflict' then
-            landed_ids := landed_ids || made[1]."mappingId";
-            landed_indexes := landed_indexes || made[1].index;
+    for r in select * from tieline.link_numbers(met) loop
+        n := n + 1;
+        if is_there[r.entity] is null then
+            is_there[r.entity] := r."isThere";
+            held[r.entity] := r."heldId";
+            landed_by[r.entity] := r."landedBy";
+            if r."heldId" <> 0 and not r."heldShared" and holders[r."heldId"] is null then
+                holders[r."heldId"] := r.entity;
+            end if;
+        end if;
+        if landed_by[r.entity] is not null then
+            decisions[n] := row(r.index, 'repeated', landed_by[r.entity], false, null);
+            continue;
+        end if;
+
+        wanted := case when r."givesId" or not is_there[r.entity] then r."externalId" else held[r.entity] end;
+        holder := 0;
+        wave := 0;
+        if wanted <> 0 and not r."wantsShared" then
+            if holders[wanted] is null then
+                holders[wanted] := r.holder;
+                if r.holder <> 0 and is_there[r.holder] is null then
+                    is_there[r.holder] := true;
+                    held[r.holder] := wanted;
+                    landed_by[r.holder] := r."holderLandedBy";
+                end if;
+            end if;
+            holder := case when holders[wanted] = r.entity then 0 else holders[wanted] end;
+            wave := coalesce(waves[wanted], 0);
+        end if;
+        if holder <> 0 then
+            if on_conflict <> 'move' or landed_by[holder] is not null then
+                decisions[n] := row(r.index, 'held', landed_by[holder], false, null);
+                continue;
+            end if;
+            -- Who loses the id and has no link either has nothing left, and goes.
+            is_there[holder] := r."holderHasLink";
+            held[holder] := 0;
+        end if;
+
+        landed_by[r.entity] := r.index;
+        if not is_there[r.entity] then
+            decisions[n] := row(r.index, 'created', null, holder <> 0, wave);
+        elsif wanted = held[r.entity] and r."wantsShared" = r."heldShared" and r."saysTheRest" then
+            decisions[n] := row(r.index, 'unchanged', null, false, null);
+        else
+            decisions[n] := row(r.index, 'updated', null, holder <> 0, wave);
+            if held[r.entity] <> 0 and not r."heldShared" then
+                holders[held[r.entity]] := 0;
+                waves[held[r.entity]] := wave + 1;
+            end if;
+        end if;
+        if wanted <> 0 and not r."wantsShared" then
+            holders[wanted] := r.entity;
         end if;
     end loop;
-    return outcomes;
+    return decisions;
+end
+$$;
+
+-- Take the external ids that move from who has them. They are locked first, in the order of a key, and are what they
+-- were when they were met, or the caller starts over. Once locked they stay where they are: no plan that finds a row by
+-- its place depends on statistics.
+create function link_take(company text, met "metMapping"[], decisions "linkDecision"[]) returns void
+    language plpgsql as $$
+declare
+    losers tid[];
+begin
+    with lost as materialized (
+        select m."holderId" as id, m."holderHasLink" as "hasLink", case
+            when (m.wanted).given -> 'externalId' is null and m."mappingId" is not null then m."heldExternalId"
+            else (m.wanted)."externalId" end as "externalId"
+        from unnest(decisions) d join unnest(met) m on (m.wanted).index = d.index
+        where d."isMove"
+        order by (m.wanted)."entityType" collate "C", m."holderEntityId" collate "C",
+            (m.wanted).integration collate "C"
+    )
+    select array_agg(e.ctid)
+    into losers
+    from lost l
+    cross join lateral (
+        select e.ctid from tieline."externalIntegrationMapping" e
+        where e."companyId" = company and e.id between l.id and l.id and e."externalId" = l."externalId"
+            and not e."allowDuplicateExternalId" and (e.link is not null) = l."hasLink"
+        order by e.id
+        limit 1
+        for update
+    ) e;
+    if coalesce(cardinality(losers), 0) <> (select count(*) from unnest(decisions) d where d."isMove") then
+        raise serialization_failure using message = 'An external id went elsewhere while the batch was under way.';
+    end if;
+    with emptied as (
+        delete from tieline."externalIntegrationMapping" e
+        where e."companyId" = company and e.ctid = any (losers) and e.link is null
+    )
+    update tieline."externalIntegrationMapping" e
+    set "externalId" = null
+    where e."companyId" = company and e.ctid = any (losers) and e.link is not null;
+end
+$$;
+
+-- Write what is created or updated. Rows that are there are locked first, in the order of a key, as what is not given
+-- must not be lost to another writer. An insert that meets its row finds it by the key, whatever is guessed of the table;
+-- should it meet any other row than it was decided for, the caller starts over.
+create function link_land(company text, met "metMapping"[], decisions "linkDecision"[]) returns void
+    language plpgsql as $$
+declare
+    written integer;
+begin
+    with target as materialized (
+        select t.*, e.id as "heldId", e."externalId" as "heldExternalId", e."allowDuplicateExternalId" as "heldShared",
+            e.metadata as "heldMetadata", e."lastSyncedAt" as "heldSyncedAt", e."remoteUpdatedAt" as "heldRemoteAt",
+            e.link as "heldLink"
+        from (
+            select (m.wanted).*, d.wave, case when d.decision = 'updated' then m."mappingId" end as "mappingId"
+            from unnest(decisions) d join unnest(met) m on (m.wanted).index = d.index
+            where d.wave is not null
+            order by (m.wanted)."entityType" collate "C", (m.wanted)."entityId" collate "C",
+                (m.wanted).integration collate "C"
+        ) t
+        left join lateral (
+            select * from tieline."externalIntegrationMapping" e
+            where t."mappingId" is not null and e."companyId" = company and e.id between t."mappingId" and t."mappingId"
+            order by e.id
+            limit 1
+            for update
+        ) e on true
+    )
+    insert into tieline."externalIntegrationMapping" as e (
+        "companyId", id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId",
+        metadata, "lastSyncedAt", "remoteUpdatedAt", link
+    )
+    select company, coalesce(t."mappingId", t.id), t."entityType", t."entityId", t.integration,
+        case when t.given -> 'externalId' is null then t."heldExternalId" else t."externalId" end,
+        case when t.given -> 'allowDuplicateExternalId' is null and t."heldId" is not null
+            then t."heldShared" else t."allowDuplicateExternalId" end,
+        case when t.given -> 'metadata' is null then t."heldMetadata" else t.metadata end,
+        case when t.given -> 'lastSyncedAt' is null then t."heldSyncedAt" else t."lastSyncedAt" end,
+        case when t.given -> 'remoteUpdatedAt' is null then t."heldRemoteAt" else t."remoteUpdatedAt" end,
+        case when t.given -> 'link' is null then t."heldLink" else t.link end
+    from target t
+    where t."mappingId" is not distinct from t."heldId"
+    order by t.wave, t."entityType" collate "C", t."entityId" collate "C", t.integration collate "C"
+    on conflict ("companyId", "entityType", "entityId", integration) do update set
+        "externalId" = excluded."externalId",
+        "allowDuplicateExternalId" = excluded."allowDuplicateExternalId",
+        metadata = excluded.metadata,
+        "lastSyncedAt" = excluded."lastSyncedAt",
+        "remoteUpdatedAt" = excluded."remoteUpdatedAt",
+        link = excluded.link
+    where e.id = excluded.id;
+    get diagnostics written = row_count;
+    if written <> (select count(*) from unnest(decisions) d where d.wave is not null) then
+        raise serialization_failure using message = 'A mapping came or went while the batch was under way.';
+    end if;
+end
+$$;
+
+-- The decisions in the words of the answer.
+create function link_tell(met "metMapping"[], decisions "linkDecision"[], on_conflict text) returns "linkOutcome"[]
+    language sql stable as $$
+with decided as materialized (
+    select d.*, (m.wanted)."entityType", (m.wanted)."entityId", (m.wanted).integration, m."holderId",
+        m."holderEntityId", case when d.decision = 'created' then (m.wanted).id else m."mappingId" end as "mappingId"
+    from unnest(decisions) d join unnest(met) m on (m.wanted).index = d.index
+), told as (
+    -- What an earlier row made here was not there to be met; what one of those that landed before made was.
+    select d.*, coalesce(o."mappingId", case when d.decision = 'repeated' then d."mappingId" else d."holderId" end)
+            as "otherId",
+        coalesce(o."entityId", d."holderEntityId") as "otherEntityId"
+    from decided d
+    left join decided o on o.index = d."duplicateOf"
+)
+select array_agg(
+    case t.decision
+        when 'repeated' then row(
+            t.index, 'conflict', t."otherId",
+            tieline.link_problem(
+                '21000',
+                format('Row %s says already what becomes of %s %s in %s.', t."duplicateOf", t."entityType",
+                    t."entityId", t.integration),
+                null, t."duplicateOf"
+            ),
+            null
+        )::tieline."linkOutcome"
+        when 'held' then row(
+            t.index, 'conflict', t."otherId",
+            case when on_conflict <> 'skip' then tieline.link_problem(
+                '23505',
+                format('The external id is held by %s %s in %s.', t."entityType", t."otherEntityId", t.integration),
+                format('It is held by the row whose id is %s', t."otherId"), t."duplicateOf"
+            ) end,
+            null
+        )::tieline."linkOutcome"
+        else row(
+            t.index, t.decision, t."mappingId", null,
+            case when t."isMove" then jsonb_build_object(
+                'entityType', t."entityType", 'entityId', t."holderEntityId", 'mappingId', t."holderId"
+            ) end
+        )::tieline."linkOutcome"
+    end
+)
+from told t
+$$;
+
+-- All rows that are fit. Somebody who writes the same at the same time breaks a unique index here, or what was decided
+-- is not so any more: the caller starts over.
+-- Plans must be right without statistics, and stay so while the table grows from nothing. Nested loops, which would
+-- compare each row with every other, are off; those to lateral look-ups remain, as nothing else can run them. An order
+-- that one index alone gives, with sorting off, makes that index the look-up's, where a guess takes all for alike.
+create function link_batch(company text, wanted "wantedMapping"[], on_conflict text) returns "linkOutcome"[]
+    language plpgsql set enable_nestloop = off set enable_sort = off as $$
+declare
+    later integer[] := tieline.later_rows(wanted);
+    rest tieline."wantedMapping"[] := wanted;
+    landed tieline."linkOutcome"[];
+    met tieline."metMapping"[];
+    decisions tieline."linkDecision"[];
+begin
+    if later is not null then
+        select array_agg(w) into rest from unnest(wanted) w
+        where not exists (select from unnest(later) l where l = w.index);
+    end if;
+    landed := tieline.link_new(company, rest);
+    if cardinality(landed) = cardinality(wanted) then
+        return landed;
+    end if;
+    select array_agg(w) into rest from unnest(wanted) w
+    where not exists (select from unnest(landed) l where l.index = w.index);
+    met := tieline.link_meet(company, rest, landed);
+    decisions := tieline.link_decide(met, on_conflict);
+    if exists (select from unnest(decisions) d where d."isMove") then
+        perform tieline.link_take(company, met, decisions);
+    end if;
+    if exists (select from unnest(decisions) d where d.wave is not null) then
+        perform tieline.link_land(company, met, decisions);
+    end if;
+    return landed || tieline.link_tell(met, decisions, on_conflict);
 end
 $$;
 
