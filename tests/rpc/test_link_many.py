@@ -1,6 +1,7 @@
 """link_many: an outcome for each row, as if row came after row."""
 
 import json
+import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -328,3 +329,13 @@ def test_moves_from_many_at_once_leave_each_id_with_one_holder(acme, client):
     answers = at_once(acme, batches, onConflict="move")
     assert {outcome for answer in answers for outcome in outcomes(answer)} == {"created"}
     assert sorted(held(client).values()) == sorted(f"X{n}" for n in range(50))
+
+
+def test_permutations_from_many_at_once_end_as_one_of_them(acme, client):
+    entities = [str(n) for n in range(60)]
+    link_many(client, [row(entity, f"X{entity}", link="https://x.example") for entity in entities])
+    orders = [random.Random(writer).sample(entities, len(entities)) for writer in range(WRITERS)]
+    batches = [[row(e, f"X{x}") for e, x in zip(entities, order, strict=True)] for order in orders]
+    answers = at_once(acme, [batch if n % 2 else batch[::-1] for n, batch in enumerate(batches)], onConflict="move")
+    assert {outcome for answer in answers for outcome in outcomes(answer)} <= {"updated", "unchanged"}
+    assert held(client) in [{r["entityId"]: r["externalId"] for r in batch} for batch in batches]

@@ -13,17 +13,17 @@ create type "wantedMapping" as (
     "allowDuplicateExternalId" boolean, metadata jsonb, "lastSyncedAt" timestamptz, "remoteUpdatedAt" timestamptz,
     link text, given json
 );
--- A row beside what was there before the batch: its own mapping, whether what the row says of it besides the external id
--- and the flag is there already, and another entity's mapping that has the external id for itself. `landedBy` is an earlier
--- row, which made that mapping.
+-- A row beside what was there before the batch: its own mapping, whether what the row says of it besides the external
+-- id and the flag is there already, and another entity's mapping that has the external id for itself. `landedBy` is an
+-- earlier row, which made that mapping.
 create type "metMapping" as (
     wanted "wantedMapping", "mappingId" text, "heldExternalId" text, "heldShared" boolean, "wantsShared" boolean,
     "saysTheRest" boolean, "landedBy" integer, "holderId" text, "holderEntityId" text, "holderHasLink" boolean,
     "holderLandedBy" integer
 );
 -- What becomes of a row: created, updated, unchanged; repeated, when an earlier row landed on its mapping; held, when
--- another entity keeps the external id, which an earlier row may have given it. A row that wants what rows of a wave give
--- up is of a later wave.
+-- another entity keeps the external id, which an earlier row may have given it. A row that is written has a wave; one
+-- that wants what is given up in a wave is of the next.
 create type "linkDecision" as (index integer, decision text, "duplicateOf" integer, "isMove" boolean, wave integer);
 create type "linkOutcome" as (index integer, outcome text, "mappingId" text, problem jsonb, "movedFrom" jsonb);
 
@@ -145,8 +145,8 @@ from (
 ) l
 $$;
 
--- Land the rows that meet nothing, which are most of most batches, without a look before; the others have no outcome. In
--- the order of a key: batches that meet take turns instead of waiting for each other.
+-- Land the rows that meet nothing, which are most of most batches, without a look before; the others have no outcome.
+-- In the order of a key: batches that meet take turns instead of waiting for each other.
 create function link_new(company text, wanted "wantedMapping"[]) returns "linkOutcome"[]
     language sql volatile as $$
 with target as (
@@ -257,8 +257,30 @@ left join ids held on held."entityType" = b."entityType" and held.integration = 
 order by b.index
 $$;
 
--- Decide what becomes of each row, one after the other. Nothing is looked up but in arrays by number: what entities have
--- (null: the entity was not met yet) and who has ids for himself (null: the id was not met yet, 0: nobody).
+-- Decide what becomes of rows that have nothing to do with each other, as in most batches: as link_decide, but at once.
+create function link_decide_apart(met "metMapping"[], on_conflict text) returns "linkDecision"[]
+    language sql stable as $$
+select array_agg(
+    row(
+        d.index, d.decision, null, d."isHeld" and d.decision <> 'held',
+        case when d.decision in ('created', 'updated') then 0 end
+    )::tieline."linkDecision"
+)
+from (
+    select (m.wanted).index, m."holderId" is not null as "isHeld", case
+        when m."holderId" is not null and on_conflict <> 'move' then 'held'
+        when m."mappingId" is null then 'created'
+        when m."saysTheRest" and m."wantsShared" = m."heldShared" and (
+            (m.wanted)."externalId" is not distinct from m."heldExternalId"
+            or (m.wanted).given -> 'externalId' is null
+        ) then 'unchanged'
+        else 'updated' end as decision
+    from unnest(met) m
+) d
+$$;
+
+-- Decide what becomes of each row, one after the other. Nothing is looked up but in arrays, by number: what entities
+-- have (null: the entity was not met yet) and who has an id for itself (null: the id was not met yet, 0: nobody).
 create function link_decide(met "metMapping"[], on_conflict text) returns "linkDecision"[]
     language plpgsql stable as $$
 declare
@@ -334,9 +356,21 @@ begin
 end
 $$;
 
+-- Take the external ids of mappings; those that have no link either have nothing left, and go. Locked rows stay where
+-- they are. With all other ways off they are found by their places, whatever is guessed of the table.
+create function link_empty(company text, places tid[]) returns void
+    language sql volatile set enable_indexscan = off set enable_bitmapscan = off set enable_seqscan = off as $$
+with emptied as (
+    delete from tieline."externalIntegrationMapping" e
+    where e."companyId" = company and e.ctid = any (places) and e.link is null
+)
+update tieline."externalIntegrationMapping" e
+set "externalId" = null
+where e."companyId" = company and e.ctid = any (places) and e.link is not null
+$$;
+
 -- Take the external ids that move from who has them. They are locked first, in the order of a key, and are what they
--- were when they were met, or the caller starts over. Once locked they stay where they are: no plan that finds a row by
--- its place depends on statistics.
+-- were when they were met, or the caller starts over.
 create function link_take(company text, met "metMapping"[], decisions "linkDecision"[]) returns void
     language plpgsql as $$
 declare
@@ -365,19 +399,13 @@ begin
     if coalesce(cardinality(losers), 0) <> (select count(*) from unnest(decisions) d where d."isMove") then
         raise serialization_failure using message = 'An external id went elsewhere while the batch was under way.';
     end if;
-    with emptied as (
-        delete from tieline."externalIntegrationMapping" e
-        where e."companyId" = company and e.ctid = any (losers) and e.link is null
-    )
-    update tieline."externalIntegrationMapping" e
-    set "externalId" = null
-    where e."companyId" = company and e.ctid = any (losers) and e.link is not null;
+    perform tieline.link_empty(company, losers);
 end
 $$;
 
 -- Write what is created or updated. Rows that are there are locked first, in the order of a key, as what is not given
--- must not be lost to another writer. An insert that meets its row finds it by the key, whatever is guessed of the table;
--- should it meet any other row than it was decided for, the caller starts over.
+-- must not be lost to another writer. An insert that meets its row finds it by the key, whatever is guessed of the
+-- table; should it meet another row than it was decided for, the caller starts over.
 create function link_land(company text, met "metMapping"[], decisions "linkDecision"[]) returns void
     language plpgsql as $$
 declare
@@ -504,7 +532,11 @@ begin
     select array_agg(w) into rest from unnest(wanted) w
     where not exists (select from unnest(landed) l where l.index = w.index);
     met := tieline.link_meet(company, rest, landed);
-    decisions := tieline.link_decide(met, on_conflict);
+    if later is null and not exists (select from unnest(met) w join unnest(met) m on m."mappingId" = w."holderId") then
+        decisions := tieline.link_decide_apart(met, on_conflict);
+    else
+        decisions := tieline.link_decide(met, on_conflict);
+    end if;
     if exists (select from unnest(decisions) d where d."isMove") then
         perform tieline.link_take(company, met, decisions);
     end if;
