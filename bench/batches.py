@@ -79,6 +79,7 @@ def measure(on: Stage) -> list[Figure]:
 def _resolve(on: Stage) -> list[Figure]:
     ours: Callable[[str], bytes] = partial(send, on.tieline, on.key, "/rpc/resolve")
     peer: Callable[[str], bytes] = partial(send, on.peer, on.key, "/mappings/resolve")
+    columns: Callable[[str], bytes] = partial(send, on.peer, on.key, "/mappings/resolve-columns")
     body = _question()
     if json.loads(ours(body)) != json.loads(peer(body)):
         raise SystemExit("The peer resolves to something else.")
@@ -88,6 +89,7 @@ def _resolve(on: Stage) -> list[Figure]:
             {
                 "ours": ours,
                 "peer": peer,
+                "columns": columns,
                 "alone": alone,
                 "ours at once": partial(_at_once, ours),
                 "peer at once": partial(_at_once, peer),
@@ -98,6 +100,7 @@ def _resolve(on: Stage) -> list[Figure]:
     together, peers = spent["ours at once"] / CLIENTS, spent["peer at once"] / CLIENTS
     return [
         Figure(work, said, f"ORM service {_rate(spent['peer'])} ids/s", spent["peer"] / spent["ours"], ">= 7"),
+        Figure(work, said, f"by columns {_rate(spent['columns'])} ids/s", spent["columns"] / spent["ours"], ">= 7"),
         Figure(
             f"{work}, {CLIENTS} clients",
             f"{_rate(together)} ids/s",

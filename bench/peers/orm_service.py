@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Header, HTTPException
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ForeignKey, select, text
+from sqlalchemy import ForeignKey, Select, select, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -213,16 +213,33 @@ async def link(db: Session, company_id: CompanyId, new: NewMapping) -> ShownMapp
 
 @app.post("/mappings/resolve")
 async def resolve(db: Session, company_id: CompanyId, question: Question) -> list[Resolved]:
-    query = select(Mapping.external_id, Mapping.entity_type, Mapping.entity_id, Mapping.id).where(
+    found = await db.scalars(asked_for(select(Mapping), company_id, question))
+    return answers(question, ((m.external_id, m.entity_type, m.entity_id, m.id) for m in found))
+
+
+@app.post("/mappings/resolve-columns")
+async def resolve_columns(db: Session, company_id: CompanyId, question: Question) -> list[Resolved]:
+    """The same without mapped objects, as somebody would write it who has seen what those cost."""
+    columns = select(Mapping.external_id, Mapping.entity_type, Mapping.entity_id, Mapping.id)
+    return answers(question, (await db.execute(asked_for(columns, company_id, question))).tuples())
+
+
+def asked_for(query: Select[Any], company_id: str, question: Question) -> Select[Any]:
+    query = query.where(
         Mapping.company_id == company_id,
         Mapping.integration == question.integration,
         Mapping.external_id.in_(question.external_ids),
     )
     if question.entity_type is not None:
         query = query.where(Mapping.entity_type == question.entity_type)
+    return query.order_by(Mapping.id)
+
+
+def answers(question: Question, found: Iterable[tuple[str | None, str, str, str]]) -> list[Resolved]:
+    """In the order asked; each found one is an external id with its entity's type and id, and the mapping's id."""
     holders: defaultdict[str | None, list[tuple[str, str, str]]] = defaultdict(list)
-    for external_id, entity_type, entity_id, mapping_id in (await db.execute(query.order_by(Mapping.id))).tuples():
-        holders[external_id].append((entity_type, entity_id, mapping_id))
+    for external_id, *holder in found:
+        holders[external_id].append((holder[0], holder[1], holder[2]))
     return [resolved(external_id, holders.get(external_id, [])) for external_id in question.external_ids]
 
 
