@@ -5,6 +5,9 @@ import re
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+# A circle for each would be enough for the collector to come by.
+REQUESTS = 6_000
+
 
 def numbers(server):
     """Each sample by its name and labels."""
@@ -70,3 +73,20 @@ def test_nothing_of_a_request_becomes_a_label(client, acme):
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
     }  # fmt: skip
     assert 'method="other"' in text
+
+
+def test_requests_leave_nothing_to_the_collector_which_would_hold_up_everybody(client, acme):
+    key = {"entityType": "item", "integration": "xero"}
+    client.post("/externalIntegrationMapping", json={**key, "entityId": "1", "externalId": "x"})
+
+    def collected():
+        found = numbers(acme.server)
+        return sum(found[("python_gc_objects_collected_total", f"generation={n}")] for n in range(3))
+
+    before = collected()
+    for _ in range(REQUESTS // 3):
+        assert client.get("/externalIntegrationMapping?id=eq.x").status_code == 200
+        assert client.get("/nothing").status_code == 404
+        taken = client.post("/externalIntegrationMapping", json={**key, "entityId": "2", "externalId": "x"})
+        assert taken.status_code == 409
+    assert collected() - before < REQUESTS

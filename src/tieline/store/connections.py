@@ -135,6 +135,9 @@ class Connections:
             return await work.future
         except ConnectionLostError as error:
             raise problems.database_unavailable() from error
+        finally:
+            # It holds the error, which holds this frame: a circle, which only the collector undoes.
+            del work
 
     def _next(self) -> Pipeline:
         """The line for a look-up: the one that gathers those of this turn of the loop, else the least busy."""

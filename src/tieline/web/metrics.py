@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import cast
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -77,6 +77,7 @@ class Metrics:
         prometheus_client.disable_created_metrics()
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        GCCollector(registry)
         self._answers = Answers()
         registry.register(cast(Collector, self._answers))
         _gauge(registry, "tieline_requests_in_flight", "Requests that are under way.", in_flight)
