@@ -63,8 +63,8 @@ class Request:
         # The client's address, for those who are not known.
         client: tuple[str, int] | None = scope.get("client")
         self.client = client[0] if client else ""
-        # A shorter way for an answer that is in one piece, where the server has one. Out of the scope, to which it leads
-        # back: such circles are only undone by the collector, and that holds up everybody for milliseconds.
+        # A shorter way for an answer in one piece, where the server has one. Out of the scope, to which it leads back:
+        # such circles are only undone by the collector, and that holds up everybody for milliseconds.
         self.send_whole: SendWhole | None = scope.get("extensions", {}).pop(WHOLE_ANSWER, None)
         self._receive = receive
         self._body_seconds_max = body_seconds_max
