@@ -28,6 +28,7 @@ from uvicorn.supervisors import Multiprocess
 
 from tieline import logs, problems, routes, settings
 from tieline.problems import Problem
+from tieline.query.parse import Limits
 from tieline.settings import Settings
 from tieline.store import embedded
 from tieline.store.callers import Callers
@@ -80,6 +81,7 @@ class App:
         self._in_flight = 0
         self._service = Service(
             settings,
+            Limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max),
             connections,
             Callers(connections, settings),
             SigningKeys(connections, settings),

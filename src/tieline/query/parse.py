@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from tieline import dialect_problems as problems
 from tieline.query.cursor import Cursor, UnreadableError, names
@@ -20,8 +21,7 @@ _NUMBER = re.compile(r"\s*\(*\s*(-?\s*(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\
 _DIGITS_MAX = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much a query may hold."""
 
     depth_max: int

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable
-from functools import lru_cache
 from importlib.metadata import version
 from urllib.parse import quote
 
@@ -17,7 +16,6 @@ from tieline.query.catalogue import FUNCTIONS
 from tieline.query.compile_conflict import key_of
 from tieline.query.compile_write import REFUSED_NOT_SINGLE, REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
 from tieline.query.model import Insert, Read, Sql, Update
-from tieline.query.parse import Limits
 from tieline.query.plan import Asked, Plan
 from tieline.query.plan_call import plan_call
 from tieline.query.prefer import Preferences
@@ -73,22 +71,14 @@ def describe(request: Request, caller: Caller) -> Answer:
     return Answer(200, [("content-type", f"{OPENAPI}; charset=utf-8"), VARY], body)
 
 
-@lru_cache
-def _limits(filter_depth_max: int, page_rows_max: int, batch_rows_max: int) -> Limits:
-    """The same object each time: it is part of what a shape is remembered by."""
-    return Limits(filter_depth_max, page_rows_max, batch_rows_max)
-
-
 async def _on_resource(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
     started = time.perf_counter()
     method = request.method
     if method not in planning.METHODS and method != "OPTIONS":
         raise problems.method_unknown(method)
     require_scope(caller, "api.write" if method in WRITES else "api.read")
-    settings = service.settings
-    limits = _limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max)
     asked = await _asked(request, resource, service.settings.body_bytes_max)
-    prepared = prepare(asked, caller.company_id, limits)
+    prepared = prepare(asked, caller.company_id, service.query_limits)
     if method == "OPTIONS":
         return Answer(200, [("allow", ALLOW)])
     plan, statement = prepared.plan, prepared.statement
@@ -117,10 +107,8 @@ async def call(service: Service, request: Request, caller: Caller, function: str
         return Answer(200, [("allow", "OPTIONS,GET,HEAD,POST" if is_read_only else "OPTIONS,POST")])
     if not is_read_only and request.method != "POST":
         raise problems.method_not_for_functions(request.method)
-    settings = service.settings
-    limits = _limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max)
-    asked = await _asked(request, function, settings.body_bytes_max)
-    plan = plan_call(asked, caller.company_id, limits)
+    asked = await _asked(request, function, service.settings.body_bytes_max)
+    plan = plan_call(asked, caller.company_id, service.query_limits)
     statement = compiling.compile(plan.model, plan.values)
     parsed = time.perf_counter()
     request.timings["parse"] = parsed - started

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tieline.query.parse import Limits
 from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.connections import Connections
@@ -16,6 +17,7 @@ class Service:
     """The process's settings, its connections, the keys of its callers, how often they call, what is counted."""
 
     settings: Settings
+    query_limits: Limits
     connections: Connections
     callers: Callers
     signing_keys: SigningKeys
