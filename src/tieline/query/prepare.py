@@ -95,13 +95,13 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Prepared:
         and ";" not in asked.query
     ):
         shape, values = _shape(asked.query, asked.resource)
-        decoded = [decode(value) for value in values]
         try:
+            decoded = [decode(value) for value in values]
             template = _template(asked.resource, asked.accept, shape, limits)
         except Problem:
-            # Said again below, in the request's own words.
-            template = None
-        if template is not None:
+            # Said again below, in the request's own words and in the order of its parts.
+            pass
+        else:
             parameters = list(template.parameters)
             parameters[0] = company
             for position, value in zip(template.positions, decoded, strict=True):
