@@ -7,6 +7,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 
 from conftest import start_server, stop_server
@@ -145,6 +146,22 @@ def test_what_surrounds_a_body_is_bounded_like_a_head(tight, start):
         except (BrokenPipeError, ConnectionResetError):
             pass
     assert httpx.get(f"{tight.url}/healthz").status_code == 200
+
+
+def test_a_refusal_does_not_pass_for_the_answer_to_the_request_before_it(tight, acme):
+    body = json.dumps({"title": "x"}).encode()
+    described = ("content-type: application/json", f"content-length: {len(body)}")
+    first = head(acme, "POST /api/v2/elements", *described).replace(b"connection: close\r\n", b"") + body
+    with closing(connected(tight)) as sender:
+        with psycopg.connect(acme.database.dsn) as conn:
+            conn.execute("lock table tieline.element in access exclusive mode")
+            sender.sendall(first)
+            time.sleep(0.3)
+            sender.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nfiller: " + 10 * PIECE)
+            time.sleep(0.3)
+        answer = read_all(sender)
+    assert status(answer) == 201
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_an_answer_before_the_end_of_a_body_closes_and_still_arrives(acme):

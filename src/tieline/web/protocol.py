@@ -180,6 +180,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes) -> None:
         self._end_deadline()
+        if self._awaits_head and self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
+            # It would pass for the answer that is still to come; the connection ends behind that one.
+            self.cycle.keep_alive = False
+            self._lingers = True
+            return
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         self._close_behind()
 
