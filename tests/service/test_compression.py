@@ -44,6 +44,13 @@ def test_a_small_answer_stays_as_it_is(filled):
     assert int(answer.headers["content-length"]) == len(body)
 
 
+@pytest.mark.parametrize("encoding", ["gzip;q=0", "br, gzip; q=0.000, identity"])
+def test_who_says_no_to_gzip_gets_none(filled, encoding):
+    answer, body = sent(filled, 20, encoding)
+    assert "content-encoding" not in answer.headers
+    assert int(answer.headers["content-length"]) == len(body)
+
+
 def test_a_head_request_gets_the_headers_of_the_compressed_answer(filled):
     answer, body = sent(filled, 20, "gzip", "HEAD")
     assert answer.status_code == 200
