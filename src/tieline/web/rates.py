@@ -59,8 +59,12 @@ class Rates:
         Raises:
             Problem: 429, it has tried too many that do not hold.
         """
-        window = self._failures.get(address)
-        if window is not None and window.count >= self._failures_max:
+        # Not by `get`, which looks twice: the window may end in between.
+        try:
+            window = self._failures[address]
+        except KeyError:
+            return
+        if window.count >= self._failures_max:
             raise problems.too_many_requests(_seconds_until(window.ends_at))
 
     def count_failure(self, address: str) -> None:
@@ -70,7 +74,6 @@ class Rates:
 
 def _counted(windows: TTLCache[Place, Window], place: Place) -> Window:
     """The window of a place, with one more in it."""
-    # Not by `get`, which looks twice.
     try:
         window = windows[place]
     except KeyError:
