@@ -1,6 +1,7 @@
 """Single statements over pipelined connections, against a real server."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import psycopg
@@ -75,6 +76,16 @@ def test_a_statement_that_fails_fails_alone(database):
                 assert answer == str(1 // value).encode()
 
     opened(database, act)
+
+
+def test_look_ups_of_one_turn_wake_a_connection_for_eight_of_them(database):
+    async def act(connections):
+        backends = await asyncio.gather(*[point(connections, "select pg_backend_pid()") for _ in range(16)])
+        assert sorted(Counter(backends).values()) == [8, 8]
+        few = await asyncio.gather(*[point(connections, "select pg_backend_pid()") for _ in range(5)])
+        assert len(set(few)) == 1
+
+    opened(database, act, lookup_connections=2)
 
 
 def test_a_statement_that_cannot_be_prepared_fails_alone(database):
