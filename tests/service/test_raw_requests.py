@@ -148,16 +148,29 @@ def test_what_surrounds_a_body_is_bounded_like_a_head(tight, start):
     assert httpx.get(f"{tight.url}/healthz").status_code == 200
 
 
-def test_a_refusal_does_not_pass_for_the_answer_to_the_request_before_it(tight, acme):
+@pytest.mark.parametrize("pause_seconds", [0.3, 0])
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nfiller: " + 10 * PIECE,
+        b"NO HTTP AT ALL\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nno-host: x\r\n\r\n",
+    ],
+    ids=["too long", "no HTTP", "no host"],
+)
+def test_a_refusal_does_not_pass_for_the_answer_to_the_request_before_it(tight, acme, second, pause_seconds):
     body = json.dumps({"title": "x"}).encode()
     described = ("content-type: application/json", f"content-length: {len(body)}")
     first = head(acme, "POST /api/v2/elements", *described).replace(b"connection: close\r\n", b"") + body
     with closing(connected(tight)) as sender:
         with psycopg.connect(acme.database.dsn) as conn:
             conn.execute("lock table tieline.element in access exclusive mode")
-            sender.sendall(first)
-            time.sleep(0.3)
-            sender.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nfiller: " + 10 * PIECE)
+            if pause_seconds:
+                sender.sendall(first)
+                time.sleep(pause_seconds)
+                sender.sendall(second)
+            else:
+                sender.sendall(first + second)
             time.sleep(0.3)
         answer = read_all(sender)
     assert status(answer) == 201

@@ -108,6 +108,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > self.head_bytes_max and not self.transport.is_closing():
             self._refuse(b"431 Request Header Fields Too Large")
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP."""
+        self._end_deadline()
+        if not self._ends_behind_answer():
+            super().send_400_response(msg)
+
     def on_headers_complete(self) -> None:
         """The head has ended in time."""
         self._awaits_head = False
@@ -180,13 +186,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes) -> None:
         self._end_deadline()
-        if self._awaits_head and self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
-            # It would pass for the answer that is still to come; the connection ends behind that one.
+        if not self._ends_behind_answer():
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self._close_behind()
+
+    def _ends_behind_answer(self) -> bool:
+        """Whether an answer is still to come, for which a refusal would pass; then the connection ends behind that."""
+        is_owed = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body  # pyright: ignore[reportUnnecessaryComparison]
+        if is_owed:
             self.cycle.keep_alive = False
             self._lingers = True
-            return
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self._close_behind()
+        return is_owed
 
     def _close_behind(self) -> None:
         """Close, but so that the answer arrives: a socket closed with unread bytes in it resets the connection."""
