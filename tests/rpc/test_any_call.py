@@ -118,3 +118,30 @@ def test_options_of_a_function(client: httpx.Client, function, allowed):
     answer = client.options(f"/rpc/{function}")
     assert answer.status_code == (404 if allowed is None else 200)
     assert answer.headers.get("allow") == allowed
+
+
+SINGULAR = {"Accept": "application/vnd.pgrst.object+json"}
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [
+        (
+            "/rpc/link_many",
+            {"mappings": [{"entityType": "item", "entityId": e, "integration": "xero", "externalId": e} for e in "12"]},
+        ),
+        (
+            "/rpc/claim?outcome=eq.conflict",
+            {"entityType": "item", "entityId": "1", "integration": "xero", "externalId": "A"},
+        ),
+    ],
+)
+def test_what_is_refused_as_not_single_changes_nothing(client, target, arguments):
+    answer = client.post(target, json=arguments, headers=SINGULAR)
+    assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")
+    assert client.get(MAPPINGS).json() == []
+
+
+def test_rows_that_are_nested_too_deep_are_refused_in_a_form_too(client):
+    answer = client.post("/rpc/link_many", data={"mappings": "[" * 5000 + "]" * 5000})
+    assert answer.status_code == 400, answer.text

@@ -151,7 +151,7 @@ def _from_text(argument: Argument, given: Sequence[str]) -> object:
         return text
     try:
         return msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
 
 

@@ -15,6 +15,9 @@ from tieline.query.resolve import result_keys
 # A function call takes at most 100 arguments, a key and its value each.
 _PAIRS_MAX = 45
 _COMMA: LiteralString = " || ',' || "
+# What tieline.refuse raises where a single row was asked for and others came of it, so that nothing stays of what made
+# them; the mapping face knows it again.
+REFUSED_NOT_SINGLE: LiteralString = "TL116"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +279,11 @@ def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
     total: LiteralString = "null"
     if call.is_counted:
         total = f"(select count(*) from ({matches(node, placeholders, source='called')}) c)"
-    return f"with {ctes}called as ({call.function.rows}) select count(p), {total}, {made} from ({rows}) p"
+    counted: LiteralString = "count(p)"
+    if call.rendering.form is not None and call.rendering.form.is_singular and not call.function.is_read_only:
+        refused: LiteralString = f"tieline.refuse('{REFUSED_NOT_SINGLE}', 'single', count(p)::text)"
+        counted = f"case when count(p) = 1 then 1 else {refused}::int end"
+    return f"with {ctes}called as ({call.function.rows}) select {counted}, {total}, {made} from ({rows}) p"
 
 
 def compile_plan(read: Read, placeholders: Placeholders) -> LiteralString:

@@ -7,13 +7,12 @@ from typing import LiteralString
 
 from tieline.query.catalogue import Column, Resource
 from tieline.query.compile_filter import Scope, condition, where
+from tieline.query.compile_read import REFUSED_NOT_SINGLE, is_named, select
 from tieline.query.compile_read import body as answer_body
-from tieline.query.compile_read import is_named, select
 from tieline.query.model import Body, Conflict, Delete, Guards, Insert, Node, Rendering, Update, Write
 from tieline.query.placeholders import Placeholders
 
 # What tieline.refuse raises, so that nothing of the statement stays; the mapping face knows them again.
-REFUSED_NOT_SINGLE = "TL116"
 REFUSED_TOO_MANY = "TL124"
 REFUSED_PUT_MISMATCH = "TL115"
 

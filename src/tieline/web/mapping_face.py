@@ -14,7 +14,8 @@ from tieline.query import media, openapi, prefer, ranges
 from tieline.query import plan as planning
 from tieline.query.catalogue import FUNCTIONS
 from tieline.query.compile_conflict import key_of
-from tieline.query.compile_write import REFUSED_NOT_SINGLE, REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
+from tieline.query.compile_read import REFUSED_NOT_SINGLE
+from tieline.query.compile_write import REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
 from tieline.query.model import Insert, Read, Sql, Update
 from tieline.query.plan import Asked, Plan
 from tieline.query.plan_call import plan_call
@@ -119,6 +120,8 @@ async def call(service: Service, request: Request, caller: Caller, function: str
     except DatabaseError as error:
         if error.sqlstate == REFUSED_BATCH:
             raise problems.batch_refused(error.message, error.detail or "[]") from error
+        if error.sqlstate == REFUSED_NOT_SINGLE:
+            raise problems.not_single(error.detail or "") from error
         raise problems.from_database(error.sqlstate, error.message, error.detail, error.hint) from error
     request.timings["database"] = time.perf_counter() - parsed
     page, total, body = rows[0]
