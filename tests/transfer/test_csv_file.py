@@ -102,6 +102,7 @@ def test_a_file_that_breaks_off_inside_quotes_refuses_that_record_alone(end):
     ("column", "text", "reason"),
     [
         ("metadata", "{", "metadata is not JSON: Input data was truncated"),
+        ("metadata", "[" * 5000 + "]" * 5000, "metadata is JSON that is nested too deep"),
         ("lastSyncedAt", "yesterday", "lastSyncedAt is not an ISO 8601 time"),
         ("allowDuplicateExternalId", "maybe", "allowDuplicateExternalId must be true or false"),
         ("companyId", "globex", "companyId is another company's"),

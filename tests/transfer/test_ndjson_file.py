@@ -54,6 +54,7 @@ def test_an_element_id_is_a_number_or_a_string_of_digits():
         (line(colour="red"), "colour is not one of the columns"),
         (b"[1]\n", "Expected `object`, got `array`"),
         (b"nonsense\n", "JSON is malformed"),
+        (line()[:-2] + b', "metadata": ' + b"[" * 5000 + b"]" * 5000 + b"}\n", "its JSON is nested too deep"),
         (line(link="\0"), "it holds a NUL character"),
         (b'{"entityType":"\xff"}\n', "byte 16 of the line, 0xff, is not UTF-8"),
         (line(lastSyncedAt="soon"), "lastSyncedAt is not an ISO 8601 time"),

@@ -86,6 +86,8 @@ def json_text(text: str) -> str:
         msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.DecodeError as error:
         raise CellError(f"is not JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
+    except RecursionError:
+        raise CellError("is JSON that is nested too deep") from None
     return text
 
 

@@ -68,6 +68,8 @@ def read(stream: IO[bytes], what: What, company_id: str) -> Iterator[Row | Refus
             yield _row(decoder, columns, number, line, company_id)
         except (CellError, ValueError) as error:
             yield Refused(number, _reason(str(error)))
+        except RecursionError:
+            yield Refused(number, "its JSON is nested too deep")
 
 
 def _whole_lines(stream: IO[bytes]) -> Generator[tuple[int, bytes | None]]:
