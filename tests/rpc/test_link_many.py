@@ -60,6 +60,7 @@ def test_what_a_row_leaves_out_stays_and_null_clears(client):
 def test_rows_that_were_read_can_be_sent_back(client, acme):
     link_many(client, [row("1", "A", link="https://x.example", metadata={"a": [1.50, None]})])
     assert outcomes(link_many(client, client.get(MAPPINGS).json())) == ["unchanged"]
+    assert outcomes(link_many(client, [row("1", "A", companyId=None)])) == ["unchanged"]
     assert len(acme.changes()) == 1
 
 

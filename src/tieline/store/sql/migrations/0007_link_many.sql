@@ -90,7 +90,7 @@ begin
             w.index, 'invalid', null,
             coalesce(
                 r.problem,
-                case when w.given ->> 'companyId' is distinct from company and w.given -> 'companyId' is not null
+                case when w.given ->> 'companyId' <> company
                     then tieline.link_problem('42501', 'companyId is another company''s.', null)
                     else tieline.link_problem(
                         '54000', format('The key is longer than %s bytes.', key_bytes_max), null
@@ -108,7 +108,7 @@ begin
     where r.index is not null
         or octet_length(w."entityType") + octet_length(w.integration)
             + greatest(octet_length(w."entityId"), octet_length(w."externalId")) > key_bytes_max
-        or (w.given -> 'companyId' is not null and w.given ->> 'companyId' is distinct from company);
+        or w.given ->> 'companyId' <> company;
     if outcomes is not null then
         select array_agg(w order by w.index) into wanted from unnest(wanted) w
         where not exists (select from unnest(outcomes) o where o.index = w.index);
