@@ -253,6 +253,12 @@ def external_id_taken(external_id: str, element_id: str | None) -> Problem:
     return Problem("conflict", 409, "23505", message, extra=extra)
 
 
+def external_id_too_large() -> Problem:
+    """The external id has few enough characters, but more bytes than an index can hold."""
+    message = "externalId takes more than some 2,600 bytes in UTF-8, which is more than can be looked for."
+    return validation_failed(FieldError("body", "externalId", "too-long", message))
+
+
 def internal_error() -> Problem:
     """A fault of ours; what it was stands in the log under the request's id."""
     return Problem("internal-error", 500, "XX000", "Something went wrong here. The log has it under the request id.")

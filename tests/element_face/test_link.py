@@ -1,6 +1,7 @@
 """POST /api/v2/elements/{id}/external-element/link."""
 
 import json
+import random
 
 import pytest
 
@@ -152,6 +153,14 @@ def test_an_external_id_is_1_to_1024_characters_and_not_blank(client, external_i
     assert field_error(client.post(LINK, json={"externalId": external_id})) == ("body", "externalId", code)
     response = client.post(LINK, json=nested(externalId=external_id))
     assert field_error(response) == ("body", "externalElement.externalId", code)
+
+
+def test_an_external_id_of_more_bytes_than_an_index_holds_is_refused_and_not_called_taken(client):
+    # Not to be compressed, and three bytes each.
+    text = "".join(chr(random.randrange(0x4E00, 0x9FA5)) for _ in range(1024))
+    answer = client.post(LINK, json={"externalId": text})
+    assert field_error(answer) == ("body", "externalId", "too-long")
+    assert bindings(client) == []
 
 
 @pytest.mark.parametrize("external_id", [7, 7.5, True, ["A"], {"id": "A"}, 10**400])

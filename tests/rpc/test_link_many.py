@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -167,7 +168,7 @@ def test_two_that_swap_their_ids_by_moves(client):
         ({"lastSyncedAt": "yesterday-ish"}, "invalid input syntax for type timestamp"),
         ({"externalId": "a\0b"}, "mappings[1]: text with a NUL cannot be stored"),
         ({"metadata": {"a": "\0"}}, "mappings[1]: text with a NUL cannot be stored"),
-        ({"externalId": "x" * 3000}, "The key is longer than 2000 bytes"),
+        ({"externalId": "x" * 3000}, "The key is longer than 2650 bytes"),
         ({"companyId": "another"}, "companyId is another company's"),
     ],
 )
@@ -176,6 +177,12 @@ def test_a_row_that_is_not_fit_does_not_spoil_the_others(client, bad, said):
     assert outcomes(results) == ["created", "invalid", "created"]
     assert (results[1]["mappingId"], results[1]["problem"]["message"][: len(said)]) == (None, said)
     assert held(client) == {"1": "A", "3": "C"}
+
+
+def test_a_key_as_long_as_an_index_can_hold_lands(client):
+    longest = secrets.token_hex(1300)
+    assert outcomes(link_many(client, [row("1", longest)])) == ["created"]
+    assert held(client) == {"1": longest}
 
 
 @pytest.mark.parametrize("metadata", ["1e400000", "[" * 900 + "1e999999" + "]" * 900])

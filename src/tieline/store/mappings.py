@@ -8,6 +8,8 @@ from tieline.store.connections import Connections, DatabaseError, Session
 
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
+# An index holds so many bytes, whatever the number of characters.
+KEY_TOO_LARGE = "54000"
 # The holder of an external id may let go of it between the refusal and the question who it is; then it is free.
 LINK_ATTEMPTS = 3
 
@@ -49,6 +51,8 @@ async def link(connections: Connections, session: Session, element_id: int, want
         except DatabaseError as error:
             if error.sqlstate == NOTHING_LEFT:
                 raise problems.nothing_left(error.message) from error
+            if error.sqlstate == KEY_TOO_LARGE:
+                raise problems.external_id_too_large() from error
             if error.constraint != EXTERNAL_ID_KEY:
                 raise
             rows = await constraints.run(connections, session, "mappings/holder", wanted.system_url, wanted.external_id)

@@ -115,8 +115,9 @@ async def call(service: Service, request: Request, caller: Caller, function: str
     request.timings["parse"] = parsed - started
     session = caller.session(request, asked.wishes.time_zone)
     try:
+        # Once: functions that write start over by themselves.
         rollback = asked.wishes.transaction == "rollback"
-        rows = await _run(service, session, statement, rollback=rollback)
+        rows = await constraints.run_again(service.connections, session, statement, attempts_max=1, rollback=rollback)
     except DatabaseError as error:
         if error.sqlstate == REFUSED_BATCH:
             raise problems.batch_refused(error.message, error.detail or "[]") from error

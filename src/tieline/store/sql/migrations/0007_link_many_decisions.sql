@@ -65,8 +65,8 @@ create function link_check(
 )
     language plpgsql as $$
 declare
-    -- An entry of an index is at most 2,704 bytes.
-    key_bytes_max constant integer := 2000;
+    -- An entry of an index is at most 2,704 bytes, of which some are about the others.
+    key_bytes_max constant integer := 2650;
     element record;
 begin
     begin
@@ -106,7 +106,7 @@ begin
         select (e ->> 'index')::integer as index, e -> 'problem' as problem from jsonb_array_elements(refused) e
     ) r on r.index = w.index
     where r.index is not null
-        or octet_length(w."entityType") + octet_length(w.integration)
+        or octet_length(company) + octet_length(w."entityType") + octet_length(w.integration)
             + greatest(octet_length(w."entityId"), octet_length(w."externalId")) > key_bytes_max
         or w.given ->> 'companyId' <> company;
     if outcomes is not null then

@@ -196,13 +196,18 @@ create function link_many(company text, mappings json, refused jsonb, on_conflic
     language plpgsql as $$
 #variable_conflict use_column
 declare
-    attempts_max constant integer := 8;
+    attempts_max constant integer := 5;
     checked record;
     landed tieline."linkOutcome"[];
     outcomes tieline."linkOutcome"[];
 begin
     checked := tieline.link_check(company, mappings, refused);
     for attempt in 1 .. attempts_max loop
+        -- Batches that move ids, and those that have met others, take turns in their company: each locks rows of one
+        -- entity to give their ids to another, and two that do would wait for each other, again and again.
+        if on_conflict = 'move' or attempt = 2 then
+            perform pg_advisory_xact_lock(hashtextextended('tieline.link_many', hashtext(company)));
+        end if;
         begin
             landed := '{}';
             if cardinality(checked.wanted) > 0 then
