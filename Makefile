@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Neither index addresses, which is uv's default, nor a header, which would hold paths.
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 # Two at once by default: what the smallest machine that we support has.
 WORKERS ?= 2
 
@@ -38,10 +40,10 @@ psql: .venv/run.stamp ## open the database of the data folder
 
 lock: .venv/test.stamp ## pin the newest versions of all dependencies, with hashes and without index addresses
 	$(PIP) uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml requirements/test.in --output-file requirements/test.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --constraint requirements/test.txt --output-file requirements/run.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet requirements/bench.in --constraint requirements/test.txt --output-file requirements/bench.txt
+	$(LOCK) --upgrade pyproject.toml requirements/test.in --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/run.txt
+	$(LOCK) requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
+	$(LOCK) requirements/bench.in --constraint requirements/test.txt --output-file requirements/bench.txt
 
 clean: ## remove what was made here; the data folder stays
 	rm -rf .venv build dist node_modules .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache
