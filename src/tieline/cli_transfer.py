@@ -4,7 +4,7 @@ import csv
 import os
 import secrets
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from tieline.cli_terminal import Options, RefusalError, acting, answer, registry, say, unknown_company
 from tieline.store.companies import UnknownCompanyError
-from tieline.transfer import csv_file, ndjson_file
-from tieline.transfer.columns import COLUMNS, Refused, Row, What
+from tieline.transfer import records
+from tieline.transfer.columns import Refused, What
 from tieline.transfer.formats import FileRefusedError, Format, format_of
 from tieline.transfer.load import Job, Landed, StoppedError, load
 from tieline.transfer.plan import OnConflict
@@ -53,7 +53,7 @@ def import_file(
         _progress(file, stream) as advance,
     ):
         try:
-            load(conn, _records(stream, form, job), job, lambda landed: tally.add(landed, note, advance))
+            load(conn, records.read(stream, form, what, company), job, lambda landed: tally.add(landed, note, advance))
         except FileRefusedError as error:
             raise RefusalError(str(error)) from None
         except UnknownCompanyError:
@@ -97,13 +97,6 @@ def _form(name: str, given: Format | None) -> Format:
         return format_of(name, given)
     except FileRefusedError as error:
         raise RefusalError(str(error)) from None
-
-
-def _records(stream: IO[bytes], form: Format, job: Job) -> Iterator[Row | Refused]:
-    if form == "ndjson":
-        return ndjson_file.read(stream, job.what, job.acting.company_id)
-    columns, company_id = COLUMNS[job.what], job.acting.company_id
-    return csv_file.read(stream, columns, company_id, is_spreadsheet=form == "spreadsheet")
 
 
 @transfer_app.command(name="export")

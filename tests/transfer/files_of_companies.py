@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tieline.store.companies import Acting, connected
-from tieline.transfer import csv_file, ndjson_file
-from tieline.transfer.columns import COLUMNS
+from tieline.transfer import records
 from tieline.transfer.load import Job, Landed, load
 from tieline.transfer.unload import unload
 
@@ -33,12 +32,7 @@ class Registry:
     def load(self, what, text, form="csv", **job):
         """Load a file's text as the command line would."""
         stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
-        records = (
-            ndjson_file.read(stream, what, self.id)
-            if form == "ndjson"
-            else csv_file.read(stream, COLUMNS[what], self.id, is_spreadsheet=form == "spreadsheet")
-        )
-        return self.load_records(what, records, **job)
+        return self.load_records(what, records.read(stream, form, what, self.id), **job)
 
     def load_records(self, what, records, **job):
         landed = Landed()

@@ -11,8 +11,8 @@ import psycopg
 from tieline import problems
 from tieline.problems import FieldError, Problem
 from tieline.store.companies import Acting, UnknownCompanyError, connected
-from tieline.transfer import csv_file, ndjson_file
-from tieline.transfer.columns import COLUMNS, What
+from tieline.transfer import records
+from tieline.transfer.columns import What
 from tieline.transfer.formats import FileRefusedError, Format
 from tieline.transfer.load import Job, Landed, StoppedError, load
 from tieline.transfer.plan import OnConflict
@@ -100,12 +100,8 @@ async def export_rows(service: Service, request: Request, caller: Caller) -> Ans
 
 def _load(dsn: str, file: IO[bytes], form: Format, job: Job, report: Report) -> None:
     """In a thread: the loader waits for PostgreSQL."""
-    company_id = job.acting.company_id
     try:
-        if form == "csv":
-            rows = csv_file.read(file, COLUMNS[job.what], company_id)
-        else:
-            rows = ndjson_file.read(file, job.what, company_id)
+        rows = records.read(file, form, job.what, job.acting.company_id)
         with connected(dsn) as conn:
             load(conn, rows, job, report.add)
     except FileRefusedError as error:
