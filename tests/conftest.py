@@ -193,6 +193,17 @@ def stop_server(server: Server) -> int:
             server.process.stdout.close()
 
 
+@contextmanager
+def serving(folder: Path, database: Database, **environment: str) -> Iterator[Server]:
+    """A server with these settings on a database, for as long as the context lasts."""
+    data = folder / f"data-{secrets.token_hex(4)}"
+    running = start_server(folder, "--database-url", database.dsn, "--data-dir", str(data), **environment)
+    try:
+        yield running
+    finally:
+        stop_server(running)
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -202,17 +213,9 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def server(database: Database, open_folder: Path) -> Iterator[Server]:
     """A running server on this worker's database."""
-    running = start_server(
-        open_folder,
-        "--database-url",
-        database.dsn,
-        "--data-dir",
-        str(open_folder / "data"),
-        # Tests without a key come from one address.
-        TIELINE_FAILED_LOGINS_PER_MINUTE="1000000",
-    )
-    yield running
-    stop_server(running)
+    # Tests without a key come from one address.
+    with serving(open_folder, database, TIELINE_FAILED_LOGINS_PER_MINUTE="1000000") as running:
+        yield running
 
 
 @pytest.fixture

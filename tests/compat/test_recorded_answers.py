@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conftest import Database, Server, new_database, start_server, stop_server
+from conftest import Database, Server, new_database, serving
 from tieline.query.parse import Limits
 from tieline.query.plan import Asked
 from tieline.query.prefer import NONE
@@ -43,10 +43,8 @@ def database(postgres) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def server(database, open_folder) -> Iterator[Server]:
     """A server on it."""
-    data = open_folder / f"recorded-{secrets.token_hex(4)}"
-    running = start_server(open_folder, "--database-url", database.dsn, "--data-dir", str(data))
-    yield running
-    stop_server(running)
+    with serving(open_folder, database) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

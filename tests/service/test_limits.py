@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from conftest import Company, make_key, start_server, stop_server
+from conftest import Company, make_key, serving
 from refusals import refused
 
 ELEMENTS = "/api/v2/elements"
@@ -29,10 +29,8 @@ SMALL = {
 @pytest.fixture(scope="module")
 def small_server(database, open_folder):
     """A server whose limits are near."""
-    data = str(open_folder / "small-data")
-    running = start_server(open_folder, "--database-url", database.dsn, "--data-dir", data, **SMALL)
-    yield running
-    stop_server(running)
+    with serving(open_folder, database, **SMALL) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from conftest import make_key, start_server, stop_server
+from conftest import make_key, serving
 
 PER_MINUTE = 5
 
@@ -41,19 +41,9 @@ def test_the_limit_of_one_key_is_not_anothers(acme, database):
 
 
 def test_an_address_that_fails_to_log_in_too_often_has_to_wait(database, open_folder, acme):
-    server = start_server(
-        open_folder,
-        "--database-url",
-        database.dsn,
-        "--data-dir",
-        str(open_folder / "data-failing"),
-        TIELINE_FAILED_LOGINS_PER_MINUTE=str(PER_MINUTE),
-    )
-    try:
+    with serving(open_folder, database, TIELINE_FAILED_LOGINS_PER_MINUTE=str(PER_MINUTE)) as server:
         url = f"{server.url}/company"
         failed = [httpx.get(url, headers={"apikey": f"tl_{n:043}"}).status_code for n in range(PER_MINUTE + 1)]
         assert failed == [401] * PER_MINUTE + [429]
         form = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "tl_" + "y" * 43}
         assert httpx.post(f"{server.url}/api/v2/auth/token", data=form).status_code == 429
-    finally:
-        stop_server(server)

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from conftest import start_server, stop_server
+from conftest import serving
 
 TIGHT = {
     "TIELINE_CONNECTIONS_MAX": "20",
@@ -25,10 +25,8 @@ PIECE = b"x" * 1000
 @pytest.fixture(scope="module")
 def tight(database, open_folder):
     """A server with few connections and little patience."""
-    data = str(open_folder / "tight-data")
-    running = start_server(open_folder, "--database-url", database.dsn, "--data-dir", data, **TIGHT)
-    yield running
-    stop_server(running)
+    with serving(open_folder, database, **TIGHT) as running:
+        yield running
 
 
 def connected(server, **options):
