@@ -22,12 +22,12 @@ from load import postgres_seconds, process_seconds, send
 from psycopg.pq import ExecStatus
 from stage import BULK_COMPANY, COMPANIES, COMPANY, ROWS, Stage, stage
 
-from tieline.query import compile as compiling
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked
-from tieline.query.plan_call import plan_call
-from tieline.query.prefer import NONE
-from tieline.store.connections import SESSION, as_text
+from tieline.dialect.plan.calls import plan_call
+from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.prefer import NONE
+from tieline.dialect.request.query import Limits
+from tieline.dialect.sql import compile as compiling
+from tieline.postgres.connections import SESSION, as_text
 
 ROUNDS = 7
 # After five executions PostgreSQL decides on a plan for all values.

@@ -7,12 +7,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tieline.query import compile as compiling
-from tieline.query import prepare as preparing
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked
-from tieline.query.prefer import NONE
-from tieline.query.prepare import prepare
+from tieline.dialect import statement as preparing
+from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.prefer import NONE
+from tieline.dialect.request.query import Limits
+from tieline.dialect.sql import compile as compiling
+from tieline.dialect.statement import prepare
 
 LIMITS = Limits(depth_max=50, page_rows_max=1000)
 RESOURCE = "externalIntegrationMapping"

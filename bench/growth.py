@@ -22,8 +22,8 @@ from lookups import OURS, interleaved
 from psycopg.conninfo import make_conninfo
 from stage import COMPANY, ROOT, Server, Stage, new_key, stage, tieline
 
-from tieline.store import companies
-from tieline.store.migrate import migrate
+from tieline.postgres import database
+from tieline.postgres.migrate import migrate
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 # Of these there are enough rows for pages so deep.
@@ -85,7 +85,7 @@ def _grown(on: Stage, rows: int) -> Generator[Grown]:
         migrate(conn)
         conn.execute("create extension if not exists pg_prewarm")
         conn.execute(WARM)
-    with companies.connected(dsn) as conn:
+    with database.connected(dsn) as conn:
         key = new_key(conn, COMPANY)
     ids = ROOT / f"growth-ids-{rows}"
     _write_ids(ids, random.sample(range(rows), min(rows, IDS_MAX)))

@@ -7,10 +7,10 @@ from itertools import count
 
 from figures import Figure, show
 
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked
-from tieline.query.prefer import NONE
-from tieline.query.prepare import prepare
+from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.prefer import NONE
+from tieline.dialect.request.query import Limits
+from tieline.dialect.statement import prepare
 
 RUNS = 3_000
 LIMITS = Limits(50, 1_000)

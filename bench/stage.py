@@ -19,8 +19,10 @@ from pathlib import Path
 
 import psycopg
 
-from tieline.store import companies, database_user, embedded, keys
-from tieline.store.migrate import migrate
+from tieline.postgres import account as database_user
+from tieline.postgres import database, embedded
+from tieline.postgres.migrate import migrate
+from tieline.store import keys
 
 ROOT = Path(os.environ.get("TIELINE_BENCH_FOLDER", "/var/tmp/tieline-bench"))
 DATA = ROOT / "data"
@@ -86,7 +88,7 @@ def stage(*, fresh: bool = False) -> Generator[Stage]:
             migrate(conn)
             if not FILLED.exists():
                 _fill(conn)
-        with companies.connected(dsn) as conn:
+        with database.connected(dsn) as conn:
             made = [new_key(conn, company) for company in (COMPANY, BULK_COMPANY)]
         yield Stage(
             dsn,

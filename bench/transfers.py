@@ -18,7 +18,7 @@ from figures import Figure, show
 from psycopg.conninfo import make_conninfo
 from stage import ROOT, Stage, stage
 
-from tieline.store.migrate import migrate
+from tieline.postgres.migrate import migrate
 
 IMPORT_ROWS = (100_000, 1_000_000)
 RSS_INTERVAL_SECONDS = 0.05

@@ -19,8 +19,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tieline.store import embedded
-from tieline.store.migrate import migrate
+from tieline.postgres import embedded
+from tieline.postgres.migrate import migrate
 
 START_SECONDS_MAX = 60
 # The rows that a test looks at are its own company's; nothing is shared but the server.

@@ -6,11 +6,11 @@ import secrets
 import psycopg
 import pytest
 
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked
-from tieline.query.prefer import NONE
-from tieline.query.prepare import prepare
-from tieline.store.statement import shipped
+from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.prefer import NONE
+from tieline.dialect.request.query import Limits
+from tieline.dialect.statement import prepare
+from tieline.sql.statement import shipped
 
 ROWS = 20_000
 MAPPING = "externalIntegrationMapping"

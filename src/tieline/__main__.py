@@ -2,7 +2,7 @@
 
 import sys
 
-from tieline.cli import run
+from tieline.cli.main import run
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from conftest import Database, Server, new_database, serving
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked
-from tieline.query.prefer import NONE
-from tieline.query.prepare import prepare
+from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.prefer import NONE
+from tieline.dialect.request.query import Limits
+from tieline.dialect.statement import prepare
 
 RECORDED = Path(__file__).parent / "data"
 COMPANIES = ["c1", "c2", "c3"]

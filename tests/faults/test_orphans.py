@@ -9,7 +9,7 @@ import psutil
 import psycopg
 import pytest
 
-from tieline.store import embedded
+from tieline.postgres import embedded
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tieline.store.migrate import migrate
+from tieline.postgres.migrate import migrate
 
 ROWS = 20_000
 FILL = """

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from conftest import Company, Database, Server, make_key, start_server, stop_server
-from tieline.store import database_user, embedded
+from tieline.postgres import account as database_user
+from tieline.postgres import embedded
 
 BACK_SECONDS_MAX = 30
 

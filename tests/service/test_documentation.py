@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from documents import ROOT
-from tieline import problems, routes
-from tieline.web import docs, element_openapi
+from tieline import problems
+from tieline.web import docs, element_openapi, routes
 
 KEPT = ROOT / "docs" / "element-api.openapi.json"
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from conftest import Company, Database, make_key, start_server, stop_server
-from tieline.store.migrate import migrate
+from tieline.postgres.migrate import migrate
 
 PASSWORD = "pa55-" + secrets.token_hex(8)
 

@@ -5,13 +5,14 @@ import json
 import psycopg
 import pytest
 
-from tieline.query import compile as compiling
-from tieline.query import prefer
-from tieline.query.catalogue import FUNCTIONS
-from tieline.query.model import Insert, Sql, Update
-from tieline.query.parse import Limits
-from tieline.query.plan import Asked, find_resource, plan
-from tieline.query.plan_call import plan_call
+from tieline.dialect.catalogue import FUNCTIONS
+from tieline.dialect.plan.calls import plan_call
+from tieline.dialect.plan.model import Insert, Update
+from tieline.dialect.plan.plan import Asked, find_resource, plan
+from tieline.dialect.request import prefer
+from tieline.dialect.request.query import Limits
+from tieline.dialect.sql import compile as compiling
+from tieline.sql.statement import Sql
 
 MAPPING = "externalIntegrationMapping"
 TABLES = ("company", "externalSystem", MAPPING, "element", "mappingChange", "apiKey")

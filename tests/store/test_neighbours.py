@@ -3,8 +3,9 @@
 import asyncio
 
 from tieline import settings
-from tieline.query.model import Sql
-from tieline.store.connections import Connections, Lane, Session
+from tieline.postgres.connections import Connections, Lane
+from tieline.postgres.session import Session
+from tieline.sql.statement import Sql
 
 
 def asked_together(database, text, sessions):

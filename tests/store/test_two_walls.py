@@ -156,12 +156,12 @@ SHIPPED = {
 
 
 def shipped(name: str) -> str:
-    file = resources.files("tieline.store").joinpath("sql", *f"{name}.sql".split("/"))
+    file = resources.files("tieline.sql").joinpath(*f"{name}.sql".split("/"))
     return file.read_text(encoding="utf-8")
 
 
 def test_every_statement_of_the_element_face_is_played():
-    folder = resources.files("tieline.store").joinpath("sql")
+    folder = resources.files("tieline.sql")
     there = {f"{noun}/{file.name[:-4]}" for noun in ("elements", "mappings") for file in (folder / noun).iterdir()}
     assert there == set(SHIPPED)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tieline.store.companies import Acting, connected
+from tieline.postgres.database import connected
+from tieline.postgres.session import Session
 from tieline.transfer import records
 from tieline.transfer.load import Job, Landed, load
 from tieline.transfer.unload import unload
@@ -37,7 +38,7 @@ class Registry:
     def load_records(self, what, records, **job):
         landed = Landed()
         with connected(self.database.dsn) as conn:
-            load(conn, records, Job(what, Acting(self.id, "cli:ann", "import_1"), **job), landed.merge)
+            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), landed.merge)
         counts = {name: getattr(landed, name) for name in COUNTED if getattr(landed, name)}
         return Loaded(counts, {refused.line: refused.reason for refused in landed.refused})
 
@@ -45,7 +46,7 @@ class Registry:
         """The file of a company."""
         stream = io.BytesIO()
         with connected(self.database.dsn) as conn:
-            unload(conn, what, form, Acting(self.id, "cli:ann"), stream)
+            unload(conn, what, form, Session(self.id, "cli:ann"), stream)
         return stream.getvalue()
 
     def mappings(self, columns='"entityId", "externalId"'):

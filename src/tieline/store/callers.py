@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
+from tieline.postgres.connections import Connections, DatabaseError, Lane
+from tieline.postgres.session import Session
 from tieline.problems import Problem
-from tieline.query.model import Sql
 from tieline.settings import Settings
-from tieline.store.connections import Connections, DatabaseError, Lane, Session
-from tieline.store.statement import shipped
+from tieline.sql.statement import Sql, shipped
 
 log = structlog.stdlib.get_logger()
 

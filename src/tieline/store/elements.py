@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tieline import problems
-from tieline.store import constraints
-from tieline.store.connections import Connections, DatabaseError, Row, Session
+from tieline.postgres import run as constraints
+from tieline.postgres.connections import Connections, DatabaseError, Row
+from tieline.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import psycopg
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 
 KeyScope = Literal["api.read", "api.write", "api.admin"]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tieline import problems
-from tieline.store import constraints
-from tieline.store.connections import Connections, DatabaseError, Session
+from tieline.postgres import run as constraints
+from tieline.postgres.connections import Connections, DatabaseError
+from tieline.postgres.session import Session
 
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"

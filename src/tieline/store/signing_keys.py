@@ -2,7 +2,7 @@
 
 import psycopg
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 
 
 def rotate(conn: psycopg.Connection) -> tuple[str, int]:

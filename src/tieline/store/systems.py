@@ -2,7 +2,7 @@
 
 import psycopg
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 
 
 def listed(conn: psycopg.Connection, company_id: str) -> list[tuple[object, ...]]:

@@ -14,11 +14,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
 from tieline import problems
-from tieline.query.model import Sql
+from tieline.postgres import run as constraints
+from tieline.postgres.connections import Connections, Lane
+from tieline.postgres.session import Session
 from tieline.settings import Settings
-from tieline.store import constraints
-from tieline.store.connections import Connections, Lane, Session
-from tieline.store.statement import shipped
+from tieline.sql.statement import Sql, shipped
 
 ALGORITHM = "HS256"
 ISSUER = "tieline"

@@ -1,6 +1,6 @@
 """A batch of elements: what its rows meet, and the statement that writes them."""
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 from tieline.transfer.batch import Batch, Decision
 from tieline.transfer.plan import Standing, Wish, plan
 

@@ -8,8 +8,9 @@ from itertools import chain
 import psycopg
 from psycopg import errors
 
-from tieline.store.companies import Acting, act
-from tieline.store.statement import shipped
+from tieline.postgres.session import Session
+from tieline.sql.statement import shipped
+from tieline.store.companies import act
 from tieline.transfer import elements, mappings, systems
 from tieline.transfer.batch import Batch, Decision
 from tieline.transfer.columns import Refused, Row, What
@@ -79,7 +80,7 @@ class Job:
     """What is loaded, for whom, and how."""
 
     what: What
-    acting: Acting
+    session: Session
     on_conflict: OnConflict = "report"
     is_dry_run: bool = False
 
@@ -167,7 +168,7 @@ def _land(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
     for attempt in range(ATTEMPTS_MAX):
         try:
             with conn.transaction():
-                act(conn, job.acting)
+                act(conn, job.session)
                 conn.execute(shipped("transfer/keep_stamps"))
                 return _land_part(conn, rows, job)
         except COLLISIONS as error:
@@ -202,7 +203,7 @@ def _write(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
         for row in rows:
             # All but companyId, which the staging table does not have.
             copy.write_row((row.line, row.given, *row.cells[:-1]))
-    batch = Batch(conn, job.acting.company_id, rows, job.on_conflict)
+    batch = Batch(conn, job.session.company_id, rows, job.on_conflict)
     decision = kind.decide(batch)
     created, updated = kind.write(batch, decision)
     conn.execute(shipped(kind.clear))

@@ -2,7 +2,7 @@
 
 from psycopg import errors
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 from tieline.transfer.batch import Batch, Decision
 from tieline.transfer.plan import Holder, Key, Plan, Standing, Wish, plan
 

@@ -1,6 +1,6 @@
 """A batch of external systems: what its rows meet, and the statement that writes them."""
 
-from tieline.store.statement import shipped
+from tieline.sql.statement import shipped
 from tieline.transfer.batch import Batch, Decision
 from tieline.transfer.columns import Refused, Row
 from tieline.transfer.plan import Holder, Key, Standing, Wish, plan

@@ -6,8 +6,9 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import ExecStatus
 
-from tieline.store.companies import Acting, act
-from tieline.store.statement import shipped
+from tieline.postgres.session import Session
+from tieline.sql.statement import shipped
+from tieline.store.companies import act
 from tieline.transfer.columns import What
 from tieline.transfer.formats import Format
 
@@ -26,7 +27,7 @@ STATEMENTS: dict[tuple[What, Format], str] = {
 }
 
 
-def unload(conn: psycopg.Connection, what: What, form: Format, acting: Acting, stream: IO[bytes]) -> None:
+def unload(conn: psycopg.Connection, what: What, form: Format, session: Session, stream: IO[bytes]) -> None:
     """Write all rows in the order of their keys, as one moment had them.
 
     Raises:
@@ -35,9 +36,9 @@ def unload(conn: psycopg.Connection, what: What, form: Format, acting: Acting, s
     """
     try:
         conn.execute("begin isolation level repeatable read, read only")
-        act(conn, acting)
+        act(conn, session)
         # COPY takes no parameters: the company is quoted into it by the driver.
-        statement = psycopg.ClientCursor(conn).mogrify(shipped(STATEMENTS[what, form]), (acting.company_id,))
+        statement = psycopg.ClientCursor(conn).mogrify(shipped(STATEMENTS[what, form]), (session.company_id,))
         _copy(conn, statement.encode(), stream)
         conn.execute("commit")
     except BaseException:

@@ -6,10 +6,10 @@ from hashlib import sha256
 import msgspec
 
 from tieline import problems
+from tieline.postgres.session import Session
 from tieline.store.callers import Key
-from tieline.store.connections import Session
 from tieline.web.request import Request
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 # Each includes those before it.
 SCOPES = ("api.read", "api.write", "api.admin")
@@ -29,7 +29,7 @@ class Caller(msgspec.Struct, frozen=True):
         return Session(self.company_id, self.key_id, request.id, time_zone)
 
 
-async def authenticate(service: Service, request: Request) -> Caller:
+async def authenticate(server: Server, request: Request) -> Caller:
     """The caller of a request, by `Authorization: Bearer` or `apikey`; counts the request against the key's rate.
 
     Raises:
@@ -39,18 +39,18 @@ async def authenticate(service: Service, request: Request) -> Caller:
     if secret is None:
         raise problems.unauthorized("No key came with the request. Send it as Authorization: Bearer KEY.")
     if _is_token(secret):
-        key, scopes = await _token_holder(service, request, secret)
+        key, scopes = await _token_holder(server, request, secret)
     else:
-        key = await known_key(service, request, secret)
+        key = await known_key(server, request, secret)
         if key is None:
             raise problems.unauthorized("The key is not known, has expired or was revoked.")
         scopes = with_included(key.scopes)
     request.company_id, request.actor = key.company_id, key.id
-    request.rate_headers = service.rates.count(key.company_id, key.id, key.rate_limit)
+    request.rate_headers = server.rates.count(key.company_id, key.id, key.rate_limit)
     return Caller(key.company_id, key.id, key.name, scopes)
 
 
-async def known_key(service: Service, request: Request, secret: str) -> Key | None:
+async def known_key(server: Server, request: Request, secret: str) -> Key | None:
     """The key of this text, if it holds; a failure counts against the client's address.
 
     Raises:
@@ -59,25 +59,25 @@ async def known_key(service: Service, request: Request, secret: str) -> Key | No
     if len(secret) > SECRET_LENGTH_MAX:
         return None
     digest = sha256(secret.encode(errors="surrogatepass")).digest()
-    key = service.callers.recall(digest)
+    key = server.callers.recall(digest)
     if key is not None:
         return key
-    if not service.callers.remembers(digest):
-        service.rates.require_few_failures(request.client)
-    key = await service.callers.find(digest, request.id)
+    if not server.callers.remembers(digest):
+        server.rates.require_few_failures(request.client)
+    key = await server.callers.find(digest, request.id)
     if key is None:
-        service.rates.count_failure(request.client)
+        server.rates.count_failure(request.client)
     return key
 
 
-async def _token_holder(service: Service, request: Request, token: str) -> tuple[Key, frozenset[str]]:
+async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str]]:
     """The key that an access token stands for, and what the token may do."""
-    claims = await service.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
+    claims = await server.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
     if claims is None:
-        service.rates.require_few_failures(request.client)
-        service.rates.count_failure(request.client)
+        server.rates.require_few_failures(request.client)
+        server.rates.count_failure(request.client)
         raise problems.unauthorized("The token is not ours or has expired.")
-    key = await service.callers.find_by_id(claims.company, claims.sub, request.id)
+    key = await server.callers.find_by_id(claims.company, claims.sub, request.id)
     if key is None:
         raise problems.token_revoked()
     return key, with_included(claims.scopes) & with_included(key.scopes)

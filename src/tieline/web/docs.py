@@ -10,12 +10,12 @@ import msgspec
 from markdown_it import MarkdownIt
 
 from tieline import __version__, problems
-from tieline.query import openapi
+from tieline.dialect import openapi
 from tieline.web import element_openapi
 from tieline.web.auth import SCOPES
 from tieline.web.request import Request
 from tieline.web.respond import Answer
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 GUIDES = {
     "element-api": "The element face",
@@ -49,12 +49,12 @@ th, td { border: 1px solid color-mix(in srgb, currentColor 20%, transparent) }
 Json = dict[str, Any]
 
 
-async def index(_service: Service, _request: Request) -> Answer:
+async def index(_server: Server, _request: Request) -> Answer:
     """Both faces at a glance."""
     return Answer(200, HTML, _index().encode())
 
 
-async def guide(_service: Service, request: Request) -> Answer:
+async def guide(_server: Server, request: Request) -> Answer:
     """A guide as a page.
 
     Raises:
@@ -66,7 +66,7 @@ async def guide(_service: Service, request: Request) -> Answer:
     return Answer(200, HTML, _guide(name).encode())
 
 
-async def problem(_service: Service, request: Request) -> Answer:
+async def problem(_server: Server, request: Request) -> Answer:
     """What happened, and how to mend it: the page that a problem's type is the address of.
 
     Raises:
@@ -78,7 +78,7 @@ async def problem(_service: Service, request: Request) -> Answer:
     return Answer(200, HTML, _problem(slug).encode())
 
 
-async def element_description(_service: Service, _request: Request) -> Answer:
+async def element_description(_server: Server, _request: Request) -> Answer:
     """The OpenAPI document of the element face."""
     return Answer(200, (("content-type", "application/json"),), _element_description())
 

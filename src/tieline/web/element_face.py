@@ -13,7 +13,7 @@ from tieline.web import cursor, decode
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import Answer
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 JSON = (("content-type", "application/json"),)
 PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
@@ -67,7 +67,7 @@ class ElementPage(msgspec.Struct, rename="camel", omit_defaults=True):
     next_cursor: str | UnsetType = UNSET
 
 
-async def list_elements(service: Service, request: Request, caller: Caller) -> Answer:
+async def list_elements(server: Server, request: Request, caller: Caller) -> Answer:
     """A page of the company's elements by their ids, or those with an external id."""
     require_scope(caller, "api.read")
     values = decode.query(request, LIST_PARAMETERS)
@@ -76,81 +76,81 @@ async def list_elements(service: Service, request: Request, caller: Caller) -> A
     session = caller.session(request)
     external_id, system_url = values.get("externalId"), values.get("systemUrl")
     if external_id is not None:
-        page = await elements.list_by_external_id(service.connections, session, last_id, size, external_id, system_url)
+        page = await elements.list_by_external_id(server.connections, session, last_id, size, external_id, system_url)
     elif system_url is not None:
         raise problems.missing_parameter("externalId", "systemUrl says where externalId is from; give that too.")
     else:
-        page = await elements.list_after(service.connections, session, last_id, size)
+        page = await elements.list_after(server.connections, session, last_id, size)
     following = UNSET if page.last_id is None else cursor.encode(caller.company_id, page.last_id)
     body = ElementPage(msgspec.Raw(page.content), size, page.last_id is not None, following)
     return Answer(200, JSON, msgspec.json.encode(body))
 
 
-async def add_element(service: Service, request: Request, caller: Caller) -> Answer:
+async def add_element(server: Server, request: Request, caller: Caller) -> Answer:
     """Register an element."""
     require_scope(caller, "api.write")
-    given = await decode.body(request, service.settings.body_bytes_max, NewElement)
+    given = await decode.body(request, server.settings.body_bytes_max, NewElement)
     decode.check_text("title", given.title, decode.TITLE_LENGTH_MAX)
     element_id = None if given.id is UNSET else decode.body_id(given.id)
-    body = await elements.add(service.connections, caller.session(request), element_id, given.title)
+    body = await elements.add(server.connections, caller.session(request), element_id, given.title)
     made: dict[str, object] = msgspec.json.decode(body)
     return Answer(201, (*JSON, ("location", f"{request.path.rstrip('/')}/{made['id']}")), body)
 
 
-async def get_element(service: Service, request: Request, caller: Caller) -> Answer:
+async def get_element(server: Server, request: Request, caller: Caller) -> Answer:
     """One element."""
     require_scope(caller, "api.read")
     element_id = decode.element_id(request.parameters["id"])
-    body = await elements.find(service.connections, caller.session(request), element_id)
+    body = await elements.find(server.connections, caller.session(request), element_id)
     return Answer(200, JSON, _there(body, element_id))
 
 
-async def change_element(service: Service, request: Request, caller: Caller) -> Answer:
+async def change_element(server: Server, request: Request, caller: Caller) -> Answer:
     """Change what is given of an element."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    given = await decode.body(request, service.settings.body_bytes_max, ElementChange)
+    given = await decode.body(request, server.settings.body_bytes_max, ElementChange)
     title = None if given.title is UNSET else given.title
     if title is not None:
         decode.check_text("title", title, decode.TITLE_LENGTH_MAX)
-    body = await elements.change(service.connections, caller.session(request), element_id, title)
+    body = await elements.change(server.connections, caller.session(request), element_id, title)
     return Answer(200, JSON, _there(body, element_id))
 
 
-async def remove_element(service: Service, request: Request, caller: Caller) -> Answer:
+async def remove_element(server: Server, request: Request, caller: Caller) -> Answer:
     """Delete an element with its mappings."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    if not await elements.remove(service.connections, caller.session(request), element_id):
+    if not await elements.remove(server.connections, caller.session(request), element_id):
         raise problems.element_not_found(element_id)
     return Answer(204)
 
 
-async def list_bindings(service: Service, request: Request, caller: Caller) -> Answer:
+async def list_bindings(server: Server, request: Request, caller: Caller) -> Answer:
     """The bindings of an element, oldest first."""
     require_scope(caller, "api.read")
     element_id = decode.element_id(request.parameters["id"])
-    body = await mappings.list_of_element(service.connections, caller.session(request), element_id)
+    body = await mappings.list_of_element(server.connections, caller.session(request), element_id)
     return Answer(200, JSON, _there(body, element_id))
 
 
-async def link(service: Service, request: Request, caller: Caller) -> Answer:
+async def link(server: Server, request: Request, caller: Caller) -> Answer:
     """Create or update the element's binding in a system."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    given = await decode.body(request, service.settings.body_bytes_max, LinkRequest)
+    given = await decode.body(request, server.settings.body_bytes_max, LinkRequest)
     wanted = _wanted_link(given)
-    return Answer(200, JSON, await mappings.link(service.connections, caller.session(request), element_id, wanted))
+    return Answer(200, JSON, await mappings.link(server.connections, caller.session(request), element_id, wanted))
 
 
-async def unlink(service: Service, request: Request, caller: Caller) -> Answer:
+async def unlink(server: Server, request: Request, caller: Caller) -> Answer:
     """Delete the element's binding in a system; the answer is the binding as it was."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    limit = service.settings.body_bytes_max
+    limit = server.settings.body_bytes_max
     given = await decode.body(request, limit, UnlinkRequest, default=UnlinkRequest())
     wanted = Unlink(_value(given.system_url), historical=given.system_url is None)
-    return Answer(200, JSON, await mappings.unlink(service.connections, caller.session(request), element_id, wanted))
+    return Answer(200, JSON, await mappings.unlink(server.connections, caller.session(request), element_id, wanted))
 
 
 def _wanted_link(given: LinkRequest) -> Link:

@@ -7,26 +7,28 @@ from urllib.parse import quote
 
 import msgspec
 
-from tieline import dialect_problems as problems
+from tieline.dialect import openapi, problems
+from tieline.dialect.catalogue import FUNCTIONS
+from tieline.dialect.plan import plan as planning
+from tieline.dialect.plan.calls import plan_call
+from tieline.dialect.plan.model import Insert, Read, Update
+from tieline.dialect.plan.plan import Asked, Plan
+from tieline.dialect.request import media, prefer, ranges
+from tieline.dialect.request.prefer import Preferences
+from tieline.dialect.sql import compile as compiling
+from tieline.dialect.sql.conflict import key_of
+from tieline.dialect.sql.read import REFUSED_NOT_SINGLE
+from tieline.dialect.sql.write import REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
+from tieline.dialect.statement import prepare
+from tieline.postgres import run as constraints
+from tieline.postgres.connections import DatabaseError, Lane, Row
+from tieline.postgres.session import Session
 from tieline.problems import Problem
-from tieline.query import compile as compiling
-from tieline.query import media, openapi, prefer, ranges
-from tieline.query import plan as planning
-from tieline.query.catalogue import FUNCTIONS
-from tieline.query.compile_conflict import key_of
-from tieline.query.compile_read import REFUSED_NOT_SINGLE
-from tieline.query.compile_write import REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
-from tieline.query.model import Insert, Read, Sql, Update
-from tieline.query.plan import Asked, Plan
-from tieline.query.plan_call import plan_call
-from tieline.query.prefer import Preferences
-from tieline.query.prepare import prepare
-from tieline.store import constraints
-from tieline.store.connections import DatabaseError, Lane, Row, Session
+from tieline.sql.statement import Sql
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Headers, Request
 from tieline.web.respond import Answer
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 ALLOW = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
 SCHEMA = "public"
@@ -43,7 +45,7 @@ REFUSED_BATCH = "TL130"
 VARY = ("vary", "Accept, Prefer, Range")
 
 
-async def answer(service: Service, request: Request, caller: Caller, path: str) -> Answer:
+async def answer(server: Server, request: Request, caller: Caller, path: str) -> Answer:
     """Any method on what stands at this path: a resource, a function, or nothing for the description of both.
 
     Raises:
@@ -53,8 +55,8 @@ async def answer(service: Service, request: Request, caller: Caller, path: str) 
         kind, _, name = path.partition("/")
         if kind != "rpc" or "/" in name:
             raise problems.path_invalid()
-        return await call(service, request, caller, name)
-    return await _on_resource(service, request, caller, path) if path else describe(request, caller)
+        return await call(server, request, caller, name)
+    return await _on_resource(server, request, caller, path) if path else describe(request, caller)
 
 
 def describe(request: Request, caller: Caller) -> Answer:
@@ -72,14 +74,14 @@ def describe(request: Request, caller: Caller) -> Answer:
     return Answer(200, [("content-type", f"{OPENAPI}; charset=utf-8"), VARY], body)
 
 
-async def _on_resource(service: Service, request: Request, caller: Caller, resource: str) -> Answer:
+async def _on_resource(server: Server, request: Request, caller: Caller, resource: str) -> Answer:
     started = time.perf_counter()
     method = request.method
     if method not in planning.METHODS and method != "OPTIONS":
         raise problems.method_unknown(method)
     require_scope(caller, "api.write" if method in WRITES else "api.read")
-    asked = await _asked(request, resource, service.settings.body_bytes_max)
-    prepared = prepare(asked, caller.company_id, service.query_limits)
+    asked = await _asked(request, resource, server.settings.body_bytes_max)
+    prepared = prepare(asked, caller.company_id, server.query_limits)
     if method == "OPTIONS":
         return Answer(200, [("allow", ALLOW)])
     plan, statement = prepared.plan, prepared.statement
@@ -87,14 +89,14 @@ async def _on_resource(service: Service, request: Request, caller: Caller, resou
     request.timings["parse"] = parsed - started
     session = caller.session(request, asked.wishes.time_zone)
     if isinstance(plan.model, Read):
-        made = await _read(service, session, asked, plan, statement)
+        made = await _read(server, session, asked, plan, statement)
     else:
-        made = await _write(service, session, asked, plan, statement)
+        made = await _write(server, session, asked, plan, statement)
     request.timings["database"] = time.perf_counter() - parsed
     return made
 
 
-async def call(service: Service, request: Request, caller: Caller, function: str) -> Answer:
+async def call(server: Server, request: Request, caller: Caller, function: str) -> Answer:
     """A function under /rpc/, by GET with its arguments in the query or by POST with them in the body.
 
     Raises:
@@ -108,8 +110,8 @@ async def call(service: Service, request: Request, caller: Caller, function: str
         return Answer(200, [("allow", "OPTIONS,GET,HEAD,POST" if is_read_only else "OPTIONS,POST")])
     if not is_read_only and request.method != "POST":
         raise problems.method_not_for_functions(request.method)
-    asked = await _asked(request, function, service.settings.body_bytes_max)
-    plan = plan_call(asked, caller.company_id, service.query_limits)
+    asked = await _asked(request, function, server.settings.body_bytes_max)
+    plan = plan_call(asked, caller.company_id, server.query_limits)
     statement = compiling.compile(plan.model, plan.values)
     parsed = time.perf_counter()
     request.timings["parse"] = parsed - started
@@ -117,7 +119,7 @@ async def call(service: Service, request: Request, caller: Caller, function: str
     try:
         # Once: functions that write start over by themselves.
         rollback = asked.wishes.transaction == "rollback"
-        rows = await constraints.run_again(service.connections, session, statement, attempts_max=1, rollback=rollback)
+        rows = await constraints.run_again(server.connections, session, statement, attempts_max=1, rollback=rollback)
     except DatabaseError as error:
         if error.sqlstate == REFUSED_BATCH:
             raise problems.batch_refused(error.message, error.detail or "[]") from error
@@ -162,21 +164,21 @@ def _headers(asked: Asked, wishes: Preferences) -> Headers:
 
 
 def _run(
-    service: Service, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
+    server: Server, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
 ) -> Awaitable[list[Row]]:
     return constraints.run_again(
-        service.connections, session, statement, attempts_max=ATTEMPTS_MAX, lane=lane, rollback=rollback
+        server.connections, session, statement, attempts_max=ATTEMPTS_MAX, lane=lane, rollback=rollback
     )
 
 
-async def _read(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
+async def _read(server: Server, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
     read = plan.model
     assert isinstance(read, Read), "only a read is answered here"
     try:
-        rows = await _run(service, session, statement, lane=Lane.POINT if read.is_lookup else Lane.SINGLE)
+        rows = await _run(server, session, statement, lane=Lane.POINT if read.is_lookup else Lane.SINGLE)
         page, total, body = rows[0]
         found = _number(page)
-        counted = await _total(service, session, asked, plan, total)
+        counted = await _total(server, session, asked, plan, total)
     except DatabaseError as error:
         raise problems.from_database(error.sqlstate, error.message, error.detail, error.hint) from error
     return _page(asked, plan, found, counted, body)
@@ -196,27 +198,27 @@ def _page(asked: Asked, plan: Plan, found: int, counted: int | None, body: bytes
     return Answer(status, headers, body or b"")
 
 
-async def _total(service: Service, session: Session, asked: Asked, plan: Plan, counted: bytes | None) -> int | None:
+async def _total(server: Server, session: Session, asked: Asked, plan: Plan, counted: bytes | None) -> int | None:
     """How many rows there are in all. What is planned for is asked of PostgreSQL separately, and only if it matters."""
     wanted = asked.wishes.count
     if wanted is None:
         return None
     if wanted == "exact":
         return _number(counted)
-    if wanted == "estimated" and _number(counted) <= service.settings.page_rows_max:
+    if wanted == "estimated" and _number(counted) <= server.settings.page_rows_max:
         return _number(counted)
     assert isinstance(plan.model, Read), "only reads are counted"
-    explained = await _run(service, session, compiling.compiled_plan(plan.model).bind(plan.values))
+    explained = await _run(server, session, compiling.compiled_plan(plan.model).bind(plan.values))
     planned = int(msgspec.json.decode(explained[0][0] or b"[]")[0]["Plan"]["Plan Rows"])
     return max(planned, _number(counted))
 
 
-async def _write(service: Service, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
+async def _write(server: Server, session: Session, asked: Asked, plan: Plan, statement: Sql) -> Answer:
     rollback = asked.wishes.transaction == "rollback"
     try:
-        rows = await _run(service, session, statement, rollback=rollback)
+        rows = await _run(server, session, statement, rollback=rollback)
     except DatabaseError as error:
-        raise await _write_problem(service, session, plan, error) from error
+        raise await _write_problem(server, session, plan, error) from error
     row = rows[0]
     written = _number(row[0])
     body = row[1] or b""
@@ -251,7 +253,7 @@ def _location(resource: str, plan: Plan, identity: bytes) -> str:
     return f"/{resource}?{column}=eq.{quote(identity.decode(), safe='')}"
 
 
-async def _write_problem(service: Service, session: Session, plan: Plan, error: DatabaseError) -> Problem:
+async def _write_problem(server: Server, session: Session, plan: Plan, error: DatabaseError) -> Problem:
     """What a refused write is told; about a taken key PostgreSQL is asked again, as it keeps to itself who holds it."""
     detail = error.detail or ""
     if error.sqlstate == REFUSED_NOT_SINGLE:
@@ -262,22 +264,22 @@ async def _write_problem(service: Service, session: Session, plan: Plan, error: 
         return problems.put_mismatch()
     problem = problems.from_database(error.sqlstate, error.message, error.detail, error.hint)
     if error.sqlstate == "23505":
-        await _name_holder(service, session, plan, error, problem)
+        await _name_holder(server, session, plan, error, problem)
     elif error.sqlstate == "21000":
-        await _name_doubles(service, session, plan, problem)
+        await _name_doubles(server, session, plan, problem)
     return problem
 
 
-async def _explained(service: Service, session: Session, statement: Sql) -> Row | None:
+async def _explained(server: Server, session: Session, statement: Sql) -> Row | None:
     """An explanation's row. The error stands without it, if the explanation fails."""
     try:
-        rows = await service.connections.run(statement, session, lane=Lane.SINGLE)
+        rows = await server.connections.run(statement, session, lane=Lane.SINGLE)
     except (DatabaseError, Problem):
         return None
     return rows[0] if rows else None
 
 
-async def _name_holder(service: Service, session: Session, plan: Plan, error: DatabaseError, problem: Problem) -> None:
+async def _name_holder(server: Server, session: Session, plan: Plan, error: DatabaseError, problem: Problem) -> None:
     model = plan.model
     if not isinstance(model, Insert | Update):
         return
@@ -285,7 +287,7 @@ async def _name_holder(service: Service, session: Session, plan: Plan, error: Da
     explanation = None if key is None else compiling.compiled_holder(model, key)
     if key is None or explanation is None:
         return
-    row = await _explained(service, session, explanation.bind(plan.values))
+    row = await _explained(server, session, explanation.bind(plan.values))
     if row is None:
         return
     names = ", ".join(column.name for column in key.columns)
@@ -295,9 +297,9 @@ async def _name_holder(service: Service, session: Session, plan: Plan, error: Da
         problem.hint = f"It is held by the row whose {model.node.resource.identity[0].name} is {holder}"
 
 
-async def _name_doubles(service: Service, session: Session, plan: Plan, problem: Problem) -> None:
+async def _name_doubles(server: Server, session: Session, plan: Plan, problem: Problem) -> None:
     explanation = compiling.compiled_doubles(plan.model) if isinstance(plan.model, Insert) else None
-    row = None if explanation is None else await _explained(service, session, explanation.bind(plan.values))
+    row = None if explanation is None else await _explained(server, session, explanation.bind(plan.values))
     if row is not None:
         first, second = ((value or b"").decode() for value in row)
         problem.details = f"Rows {first} and {second} of the body have the same key."

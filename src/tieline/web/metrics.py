@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessColl
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from tieline.store.connections import Connections, Lane
+from tieline.postgres.connections import Connections, Lane
 from tieline.web.request import Request
 
 HEADERS = (("content-type", prometheus_client.CONTENT_TYPE_PLAIN_0_0_4), ("cache-control", "no-store"))

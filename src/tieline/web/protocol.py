@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for a first head, but not for ever."""
         super().connection_made(cast(asyncio.Transport, Corked(transport)))
         if len(self.connections) > self.connections_max:
-            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
+            self._refuse(b"503 Server Unavailable\r\nretry-after: 1")
             return
         self._expect_head()
         self._set_deadline()

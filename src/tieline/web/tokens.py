@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from tieline import problems
+from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.store import tokens
 from tieline.store.callers import Key
-from tieline.store.connections import Session
 from tieline.web import auth, decode
 from tieline.web.request import Request
 from tieline.web.respond import Answer
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 # RFC 6749, 5.1: an answer that holds a token is not stored.
 HEADERS = (("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -44,9 +44,9 @@ class TokenAnswer(msgspec.Struct):
     token_type: str = "Bearer"  # noqa: S105 the word of the standard
 
 
-async def issue(service: Service, request: Request) -> Answer:
+async def issue(server: Server, request: Request) -> Answer:
     """A token for a key: the client id is the key's id, the secret the key itself."""
-    asked = await _fields(service, request)
+    asked = await _fields(server, request)
     client_id, client_secret = _basic(request) or (asked.client_id, asked.client_secret)
     if asked.grant_type is None or client_id is None or client_secret is None:
         missing = "grant_type" if asked.grant_type is None else "client_id" if client_id is None else "client_secret"
@@ -54,42 +54,42 @@ async def issue(service: Service, request: Request) -> Answer:
     if asked.grant_type != "client_credentials":
         said = problems.bad_request("grant_type must be client_credentials.")
         raise _refused("unsupported_grant_type", said)
-    key = await auth.known_key(service, request, client_secret)
+    key = await auth.known_key(server, request, client_secret)
     if key is None or key.id != client_id:
         raise _refused("invalid_client", problems.unauthorized("The client id or its secret is not known."))
     scopes = _granted(key, asked.scope)
     session = Session(key.company_id, key.id, request.id)
-    lifetime = service.settings.refresh_token_seconds
-    following = await tokens.start_family(service.connections, session, key.id, scopes, lifetime)
+    lifetime = server.settings.refresh_token_seconds
+    following = await tokens.start_family(server.connections, session, key.id, scopes, lifetime)
     request.company_id, request.actor = key.company_id, key.id
-    return await _answer(service, key.company_id, key.id, scopes, following)
+    return await _answer(server, key.company_id, key.id, scopes, following)
 
 
-async def refresh(service: Service, request: Request) -> Answer:
+async def refresh(server: Server, request: Request) -> Answer:
     """A new token for a refresh token, which is good once."""
-    asked = await _fields(service, request)
+    asked = await _fields(server, request)
     if asked.refresh_token is None:
         said = problems.missing_parameter("refresh_token", "refresh_token is missing.", "body")
         raise _refused("invalid_request", said)
     try:
         spent = await tokens.refresh(
-            service.connections, asked.refresh_token, request.id, service.settings.refresh_token_seconds
+            server.connections, asked.refresh_token, request.id, server.settings.refresh_token_seconds
         )
     except Problem as problem:
         raise (_refused("invalid_grant", problem) if problem.status == 401 else problem) from None
     request.company_id, request.actor = spent.company_id, spent.key_id
-    return await _answer(service, spent.company_id, spent.key_id, list(spent.scopes), spent.refresh_token)
+    return await _answer(server, spent.company_id, spent.key_id, list(spent.scopes), spent.refresh_token)
 
 
-async def _answer(service: Service, company_id: str, key_id: str, scopes: list[str], refresh_token: str) -> Answer:
-    access_token = await service.signing_keys.sign(key_id, company_id, scopes)
-    seconds = service.settings.access_token_seconds
+async def _answer(server: Server, company_id: str, key_id: str, scopes: list[str], refresh_token: str) -> Answer:
+    access_token = await server.signing_keys.sign(key_id, company_id, scopes)
+    seconds = server.settings.access_token_seconds
     body = TokenAnswer(access_token, seconds, " ".join(scopes), refresh_token)
     return Answer(200, HEADERS, msgspec.json.encode(body))
 
 
-async def _fields(service: Service, request: Request) -> TokenRequest:
-    bytes_max = min(BODY_BYTES_MAX, service.settings.body_bytes_max)
+async def _fields(server: Server, request: Request) -> TokenRequest:
+    bytes_max = min(BODY_BYTES_MAX, server.settings.body_bytes_max)
     media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != FORM:
         return await decode.body(request, bytes_max, TokenRequest)

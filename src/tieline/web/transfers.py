@@ -9,8 +9,10 @@ import msgspec
 import psycopg
 
 from tieline import problems
+from tieline.postgres.database import connected
+from tieline.postgres.session import Session
 from tieline.problems import FieldError, Problem
-from tieline.store.companies import Acting, UnknownCompanyError, connected
+from tieline.store.companies import UnknownCompanyError
 from tieline.transfer import records
 from tieline.transfer.columns import What
 from tieline.transfer.formats import FileRefusedError, Format
@@ -21,7 +23,7 @@ from tieline.web import decode
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import JSON, Answer
-from tieline.web.service import Service
+from tieline.web.server import Server
 
 MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
@@ -61,7 +63,7 @@ class Report(msgspec.Struct, rename="camel"):
         self.refusals += [Refusal(refused.line, refused.reason) for refused in landed.refused[:room]]
 
 
-async def import_rows(service: Service, request: Request, caller: Caller) -> Answer:
+async def import_rows(server: Server, request: Request, caller: Caller) -> Answer:
     """Take a file in from the body. It is read whole before the first row lands, so a cut connection changes nothing.
 
     Raises:
@@ -71,14 +73,14 @@ async def import_rows(service: Service, request: Request, caller: Caller) -> Ans
     what, form = _what(request), _body_form(request)
     job = _job(request, caller, what)
     report = Report(dry_run=job.is_dry_run)
-    with service.transfers.one(), tempfile.TemporaryFile() as file:
-        await request.spool(file, service.settings.import_bytes_max)
+    with server.transfers.one(), tempfile.TemporaryFile() as file:
+        await request.spool(file, server.settings.import_bytes_max)
         file.seek(0)
-        await asyncio.to_thread(_load, service.dsn, file, form, job, report)
+        await asyncio.to_thread(_load, server.dsn, file, form, job, report)
     return Answer(200, (("content-type", JSON),), msgspec.json.encode(report))
 
 
-async def export_rows(service: Service, request: Request, caller: Caller) -> Answer:
+async def export_rows(server: Server, request: Request, caller: Caller) -> Answer:
     """All of the company's rows, streamed as one moment had them.
 
     Raises:
@@ -87,7 +89,7 @@ async def export_rows(service: Service, request: Request, caller: Caller) -> Ans
     require_scope(caller, "api.admin")
     what, form = _what(request), _answer_form(request)
     decode.query(request, frozenset())
-    stream = _exported(service, what, form, Acting(caller.company_id, caller.key_id, request.id))
+    stream = _exported(server, what, form, Session(caller.company_id, caller.key_id, request.id))
     # The first piece before the status: until then a refusal can still be told.
     first = await anext(stream, b"")
     headers = (
@@ -101,7 +103,7 @@ async def export_rows(service: Service, request: Request, caller: Caller) -> Ans
 def _load(dsn: str, file: IO[bytes], form: Format, job: Job, report: Report) -> None:
     """In a thread: the loader waits for PostgreSQL."""
     try:
-        rows = records.read(file, form, job.what, job.acting.company_id)
+        rows = records.read(file, form, job.what, job.session.company_id)
         with connected(dsn) as conn:
             load(conn, rows, job, report.add)
     except FileRefusedError as error:
@@ -115,12 +117,12 @@ def _load(dsn: str, file: IO[bytes], form: Format, job: Job, report: Report) -> 
         raise problem from error
 
 
-async def _exported(service: Service, what: What, form: Format, acting: Acting) -> AsyncGenerator[bytes]:
+async def _exported(server: Server, what: What, form: Format, session: Session) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING_MAX)
     pieces = _Pieces(lambda piece: asyncio.run_coroutine_threadsafe(waiting.put(piece), loop).result())
-    with service.transfers.one():
-        copying = asyncio.create_task(asyncio.to_thread(_unload, service.dsn, what, form, acting, pieces))
+    with server.transfers.one():
+        copying = asyncio.create_task(asyncio.to_thread(_unload, server.dsn, what, form, session, pieces))
         try:
             while (piece := await waiting.get()) is not None:
                 yield piece
@@ -156,10 +158,10 @@ class _Pieces:
             self._put(None)
 
 
-def _unload(dsn: str, what: What, form: Format, acting: Acting, pieces: _Pieces) -> None:
+def _unload(dsn: str, what: What, form: Format, session: Session, pieces: _Pieces) -> None:
     try:
         with connected(dsn) as conn:
-            unload(conn, what, form, acting, cast(IO[bytes], pieces))
+            unload(conn, what, form, session, cast(IO[bytes], pieces))
     except BrokenPipeError:
         return
     except UnknownCompanyError:
@@ -209,5 +211,5 @@ def _job(request: Request, caller: Caller, what: What) -> Job:
     dry_run = values.get("dryRun", "false")
     if dry_run not in {"true", "false"}:
         raise problems.validation_failed(FieldError("query", "dryRun", "invalid", "dryRun must be true or false."))
-    acting = Acting(caller.company_id, caller.key_id, request.id)
-    return Job(what, acting, cast(OnConflict, on_conflict), is_dry_run=dry_run == "true")
+    session = Session(caller.company_id, caller.key_id, request.id)
+    return Job(what, session, cast(OnConflict, on_conflict), is_dry_run=dry_run == "true")

@@ -1,0 +1,94 @@
+"""What `tieline doctor` looks at."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import psycopg
+
+from tieline.cli.terminal import Options
+from tieline.postgres import embedded
+from tieline.postgres.account import EmbeddedError
+from tieline.postgres.examination import Database, examine_database
+from tieline.settings import Settings, SettingsError
+
+CLOCK_SECONDS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; a remedy only if something is wrong with it."""
+
+    what: str
+    state: str
+    remedy: str | None = None
+
+
+def examine(options: Options) -> list[Finding]:
+    """Everything that can be looked at; what cannot be reached ends the list."""
+    try:
+        settings = options.load()
+    except SettingsError as error:
+        return [Finding("settings", str(error), "Correct it where it is set.")]
+    findings = [Finding("settings", f"data folder {settings.data_path}")]
+    if not settings.database_url and not (settings.data_path / "postgres").is_dir():
+        return [*findings, Finding("database", "not there yet", "Make it with: tieline migrate")]
+    try:
+        with ExitStack() as stack:
+            dsn = settings.database_url or stack.enter_context(embedded.running(settings.data_path))
+            before = time.time()
+            found = examine_database(dsn)
+            clock = found.clock - (before + time.time()) / 2
+            return [*findings, *_of_database(found, settings), _of_clock(clock)]
+    except EmbeddedError as error:
+        return [*findings, Finding("database", str(error), "See the sentence before.")]
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        return [*findings, Finding("database", f"cannot be reached: {said}", "Start it, or correct --database-url.")]
+
+
+def _of_database(found: Database, settings: Settings) -> list[Finding]:
+    kind = "given by its address" if settings.database_url else "embedded"
+    too_old = "Move to PostgreSQL 15 or newer." if found.version < 150000 else None
+    findings = [
+        Finding("database", f"PostgreSQL {found.version_text}, {kind}", too_old),
+        Finding(
+            "encoding", found.encoding, None if found.encoding == "UTF8" else "Make the database with encoding UTF8."
+        ),
+        Finding(
+            "collation",
+            found.collation,
+            None if found.sorts_by_code_point else "Make the database with locale C or C.UTF-8, for a stable order.",
+        ),
+        Finding("migrations", f"{found.applied} applied", _remedy(found.waiting, "Run tieline migrate for: {}.")),
+    ]
+    if found.waiting:
+        return findings
+    return [
+        *findings,
+        Finding(
+            "role",
+            "tieline_server" + (" may be taken" if found.may_take_role else " may not be taken"),
+            None if found.may_take_role else "Run tieline migrate as the owner of the schema.",
+        ),
+        Finding(
+            "row-level security",
+            "forced" if not found.unforced else f"not forced on {', '.join(found.unforced)}",
+            _remedy(found.unforced, "alter table … force row level security for: {}."),
+        ),
+        Finding(
+            "indexes",
+            "in order" if not found.broken_indexes else f"missing or not valid: {', '.join(found.broken_indexes)}",
+            _remedy(found.broken_indexes, "reindex, or make again as in the migrations: {}."),
+        ),
+    ]
+
+
+def _of_clock(seconds: float) -> Finding:
+    is_off = abs(seconds) > CLOCK_SECONDS_MAX
+    state = f"{seconds:+.1f} s in the database"
+    return Finding("clock", state, "Set both machines' clocks by NTP." if is_off else None)
+
+
+def _remedy(names: list[str], text: str) -> str | None:
+    return text.format(", ".join(names)) if names else None

@@ -1,0 +1,61 @@
+"""The company and the key that an empty registry starts with."""
+
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+
+import psycopg
+
+from tieline.postgres import account as database_user
+from tieline.postgres.account import EmbeddedError
+from tieline.store import companies, keys
+from tieline.store.keys import NewKey
+
+COMPANY = "default"
+NAME = "first key"
+FILE = "admin.key"
+KEY = re.compile(r"tl_[A-Za-z0-9_-]{43}")
+
+
+def ensure(conn: psycopg.Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
+    """Where the key is, if the registry was empty and the key was made now.
+
+    The file comes before the commit: a crash in between leaves a key that the next start registers.
+    """
+    with conn.transaction():
+        if not companies.add_first(conn, COMPANY, COMPANY):
+            return None
+        database_user.make_folder(data_path, database_user.database_user() if has_embedded else None)
+        path = data_path / FILE
+        key = _left(path) or _written(path)
+        keys.create(conn, NewKey(COMPANY, NAME, "api.admin"), key)
+        return path
+
+
+def _left(path: Path) -> str | None:
+    """The key of an earlier start that did not come to its end, or of a database that is gone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise EmbeddedError(f"{path} is there and others may read it. Move it away and start again.")
+    key = path.read_text(encoding="utf-8").strip()
+    if not KEY.fullmatch(key):
+        raise EmbeddedError(f"{path} is there and holds no key. Move it away and start again.")
+    return key
+
+
+def _written(path: Path) -> str:
+    """Make a key and its file, which no moment shows half written or open to others."""
+    key = keys.made()
+    beside = path.with_name(f"{FILE}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{key}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+    return key

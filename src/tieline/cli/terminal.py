@@ -1,0 +1,96 @@
+"""What the commands have in common: their shared options, how they refuse, how they print."""
+
+import getpass
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated
+
+import psycopg
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tieline import settings as settings_file
+from tieline.postgres import database
+from tieline.postgres.session import Session
+from tieline.settings import Settings
+
+
+class RefusalError(Exception):
+    """What a command will not do; the text is one sentence."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command takes."""
+
+    data_dir: Annotated[str | None, Parameter(help="The folder with the embedded database and the admin key.")] = None
+    database_url: Annotated[str | None, Parameter(help="A PostgreSQL of your own instead of the embedded one.")] = None
+    settings: Annotated[str | None, Parameter(help="A settings file instead of the data folder's settings.toml.")] = (
+        None
+    )
+
+    def load(self, **more: str | int | None) -> Settings:
+        """These, with the environment, the file and the defaults below them."""
+        return settings_file.load({**asdict(self), **more}, os.environ)
+
+
+@contextmanager
+def registry(options: Options | None) -> Generator[psycopg.Connection]:
+    """A connection to the migrated database of these options."""
+    with database.opened((options or Options()).load()) as dsn, database.connected(dsn) as conn:
+        yield conn
+
+
+def session(company_id: str, run: str = "") -> Session:
+    """On behalf of a company, as the person at the terminal."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A user that the system has no name for, as in some containers.
+        user = str(os.getuid())
+    return Session(company_id, f"cli:{user}", run)
+
+
+def unknown_company(company_id: str) -> RefusalError:
+    return RefusalError(f"There is no company {company_id!r}. Add it with: tieline company add {company_id}")
+
+
+def say(text: str) -> None:
+    """Something that is not the result."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the command line speaks by printing
+
+
+def answer(text: str) -> None:
+    """The result."""
+    print(text, flush=True)  # noqa: T201 -- as above
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on a terminal; lines of tab-separated values for another program."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            answer("\t".join(" ".join(_plain(value).split()) for value in row))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text(_plain(value)) for value in row))
+    Console().print(table)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case _:
+            return str(value)

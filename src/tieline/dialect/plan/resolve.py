@@ -1,0 +1,364 @@
+"""Syntax → model: names become the catalogue's, values go to their slots, what cannot be is a problem."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tieline.dialect import problems
+from tieline.dialect.catalogue import AGGREGATES, CASTS, RELATIONSHIPS, WORDS, Column, Relationship, Resource
+from tieline.dialect.plan.model import (
+    Comparison,
+    Condition,
+    Embed,
+    EmbedTest,
+    Expression,
+    Group,
+    IsTest,
+    Node,
+    Ordering,
+    Output,
+    OutputKey,
+    Slot,
+    Step,
+    Truth,
+)
+from tieline.dialect.request.filters import tree_path
+from tieline.dialect.request.ranges import Span
+from tieline.dialect.request.syntax import (
+    Field,
+    Filter,
+    JsonStep,
+    Logic,
+    OrderTerm,
+    Predicate,
+    Query,
+    SelectField,
+    SelectItem,
+    SelectRelation,
+)
+
+# PostgreSQL cuts longer names; a key of an answer is a name there.
+_NAME_BYTES_MAX = 63
+# PostgreSQL reads the beginnings of these words, as far as they are not those of another.
+_TRUTHS: Mapping[str, bool] = {
+    word[:length]: is_true
+    for word, is_true, length_min in (
+        ("true", True, 1), ("yes", True, 1), ("on", True, 2), ("1", True, 1),
+        ("false", False, 1), ("no", False, 1), ("off", False, 2), ("0", False, 1),
+    )
+    for length in range(length_min, len(word) + 1)
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Values:
+    """The values of a request as they are met; the company is the first."""
+
+    company: str
+    held: list[str | bytes | None] = field(default_factory=list[str | bytes | None])
+
+    def __post_init__(self) -> None:
+        self.held.append(self.company)
+
+    def add(self, value: str | bytes) -> Slot:
+        """Keep a value; its slot."""
+        self.held.append(value)
+        return len(self.held) - 1
+
+
+@dataclass(slots=True)
+class Branch:
+    """An embedded resource, or the root, while its parts are gathered from over the query."""
+
+    name: str
+    resource: Resource
+    depth: int
+    items: tuple[SelectField, ...]
+    children: list["Branch"]
+    alias: str | None = None
+    relationship: Relationship | None = None
+    is_inner: bool = False
+    is_spread: bool = False
+    filters: list[Filter | Logic] = field(default_factory=list[Filter | Logic])
+    order: tuple[OrderTerm, ...] = ()
+    span: Span | None = None
+
+    @property
+    def output_name(self) -> str:
+        return self.alias or self.name
+
+    @property
+    def table_alias(self) -> str:
+        """How errors call it."""
+        return self.resource.name if self.depth == 0 else f"{self.resource.name}_{self.depth}"
+
+
+def _relationship(origin: Resource, item: SelectRelation) -> Relationship:
+    def fits(r: Relationship) -> bool:
+        if item.hint is None:
+            return item.name in {r.name, r.constraint} or item.name == r.column.name
+        return item.name == r.name and item.hint in {r.constraint, r.column.name, r.foreign_column.name}
+
+    found = [r for r in RELATIONSHIPS.get(origin.name, ()) if fits(r)]
+    if not found:
+        raise problems.no_relationship(origin.name, item.name, item.hint)
+    return found[0]
+
+
+def _branch(
+    resource: Resource, items: tuple[SelectItem, ...], *, depth: int = 0, item: SelectRelation | None = None
+) -> Branch:
+    children: list[Branch] = []
+    for child in items:
+        if isinstance(child, SelectRelation):
+            relationship = _relationship(resource, child)
+            branch = _branch(relationship.resource, child.items, depth=depth + 1, item=child)
+            branch.relationship = relationship
+            children.append(branch)
+    fields = tuple(i for i in items if isinstance(i, SelectField))
+    if item is None:
+        return Branch(resource.name, resource, depth, fields, children)
+    return Branch(
+        item.name, resource, depth, fields, children, item.alias, is_inner=item.is_inner, is_spread=item.is_spread
+    )
+
+
+def _find(root: Branch, path: tuple[str, ...]) -> Branch:
+    """The branch that a path leads to; branches that are spoken of come first in the answer."""
+    branch = root
+    for name in path:
+        found = next((child for child in branch.children if name in {child.name, child.alias}), None)
+        if found is None:
+            raise problems.not_embedded(name)
+        branch.children.remove(found)
+        branch.children.insert(0, found)
+        branch = found
+    return branch
+
+
+def gather(resource: Resource, query: Query, spans: Mapping[str, Span], *, is_read: bool) -> Branch:
+    """The tree of the resources that a query reads, with the filters, orders and spans put where they belong.
+
+    A write's own filters are not its answer's, and it is written whole whatever its limit.
+    """
+    root = _branch(resource, query.select)
+    for path, filter_ in reversed(query.filters):
+        if path or is_read:
+            _find(root, path).filters.insert(0, filter_)
+    for path, terms in reversed(query.orders):
+        _find(root, path).order = terms
+    for name, span in spans.items():
+        path, _ = tree_path(name)
+        if is_read:
+            _find(root, path).span = span
+    for path, logic in reversed(query.logic):
+        if path or is_read:
+            _find(root, path).filters.insert(0, logic)
+    _check_orders(root)
+    _check_spreads(root, within_to_many=False)
+    return root
+
+
+def _check_orders(branch: Branch) -> None:
+    for term in branch.order:
+        if term.relation is None:
+            continue
+        found = next((c for c in branch.children if c.output_name == term.relation), None)
+        if found is None:
+            raise problems.not_embedded(term.relation)
+        if found.relationship is None or not found.relationship.is_to_one:
+            raise problems.related_order(branch.resource.name, found.output_name)
+    for child in branch.children:
+        _check_orders(child)
+
+
+def _check_spreads(branch: Branch, *, within_to_many: bool) -> None:
+    for child in branch.children:
+        is_to_many = child.relationship is not None and not child.relationship.is_to_one
+        within = child.is_spread and (within_to_many or is_to_many)
+        if within and any(item.aggregate is not None for item in child.items):
+            raise problems.spread_aggregate()
+        _check_spreads(child, within_to_many=within)
+
+
+def column(resource: Resource, name: str, alias: str | None = None) -> Column:
+    """The column of this name."""
+    found = resource.columns.get(name)
+    if found is None:
+        raise problems.column_unknown(alias or resource.name, name, tuple(resource.columns))
+    return found
+
+
+def key(name: str, values: Values) -> OutputKey:
+    """A key of the answer, cut like a name of PostgreSQL's.
+
+    >>> values = Values("c1")
+    >>> key("entityId", values).word, values.held[key("é" * 40, values).slot] == "é" * 31
+    ('entityId', True)
+    """
+    word = WORDS.get(name)
+    if word is not None:
+        return OutputKey(word, 0)
+    return OutputKey(None, values.add(name.encode()[:_NAME_BYTES_MAX].decode(errors="ignore")))
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Resolves one request: its values gather in the order in which they are met."""
+
+    values: Values
+
+    def steps(self, steps: tuple[JsonStep, ...]) -> tuple[Step, ...]:
+        """Arrows with their keys in slots."""
+        return tuple(Step(self.values.add(s.key), s.is_index, s.is_text) for s in steps)
+
+    def expression(self, branch: Branch, name: Field) -> Expression:
+        """A field of a branch."""
+        return Expression(column(branch.resource, name.name, branch.table_alias), self.steps(name.steps))
+
+    def output(self, branch: Branch, item: SelectField) -> Output:
+        """An item of select=."""
+        for word in (item.cast, item.aggregate_cast if item.aggregate else None):
+            if word is not None and word.lower() not in CASTS:
+                raise problems.type_unknown(word)
+        is_count = item.field.name == "*" and item.aggregate is not None
+        expression = None if is_count else self.expression(branch, item.field)
+        return Output(
+            key(item.alias or item.aggregate or _implied_name(item.field), self.values),
+            expression,
+            None if item.cast is None else CASTS[item.cast.lower()],
+            None if item.aggregate is None else AGGREGATES[item.aggregate],
+            None if item.aggregate_cast is None or not item.aggregate else CASTS[item.aggregate_cast.lower()],
+        )
+
+    def outputs(self, branch: Branch) -> tuple[Output, ...]:
+        """All items; none at all are all columns, and so is *."""
+        items = branch.items
+        if not items and not branch.children and branch.depth == 0:
+            items = (SelectField(Field("*")),)
+        found: list[Output] = []
+        for item in items:
+            if item.field.name == "*" and item.aggregate is None:
+                found += [Output(OutputKey(c.name, 0), Expression(c)) for c in branch.resource.columns.values()]
+            else:
+                found.append(self.output(branch, item))
+        return tuple(found)
+
+    def condition(self, branch: Branch, asked: Filter | Logic) -> Condition:
+        """A filter or a tree of them."""
+        if isinstance(asked, Logic):
+            operands = tuple(self.condition(branch, operand) for operand in asked.operands)
+            return Group(asked.word, asked.is_negated, operands)
+        test = asked.test
+        if not asked.field.steps and test.operator == "is" and test.values == ("null",):
+            for index, child in enumerate(branch.children):
+                if child.output_name == asked.field.name:
+                    return EmbedTest(index, is_empty=not test.is_negated)
+        return self.test(self.expression(branch, asked.field), test)
+
+    def test(self, expression: Expression, test: Predicate) -> Condition:
+        """What a filter asks of an expression."""
+        found = expression.column
+        if found.type == "boolean" and not found.is_nullable and not expression.steps:
+            truth = _truth(test)
+            if truth is not None:
+                return Truth(found, truth)
+        if test.operator == "is":
+            return IsTest(expression, test.values[0], test.is_negated)
+        language = None if test.language is None else self.values.add(test.language)
+        slot = self.values.add(_bound(test))
+        return Comparison(expression, test.operator, test.is_negated, slot, test.quantifier, language)
+
+    def ordering(self, branch: Branch, term: OrderTerm, embeds: tuple[Embed, ...]) -> Ordering:
+        """A term of order=."""
+        if term.relation is None:
+            return Ordering(term.direction, term.nulls, self.expression(branch, term.field))
+        index = next(i for i, c in enumerate(branch.children) if c.output_name == term.relation)
+        name = term.field.name
+        names = [self.name_of(k) for k in result_keys(embeds[index].node)]
+        if name not in names:
+            raise problems.column_unknown(f"{branch.resource.name}_{term.relation}_{branch.depth + 1}", name)
+        steps = self.steps(term.field.steps)
+        return Ordering(term.direction, term.nulls, None, index, names.index(name), steps)
+
+    def name_of(self, output_key: OutputKey) -> str:
+        """A key's text."""
+        held = output_key.word or self.values.held[output_key.slot]
+        assert isinstance(held, str), "keys are text"
+        return held
+
+    def node(self, branch: Branch) -> Node:
+        """A branch with all below it."""
+        seen: set[tuple[str, str]] = set()
+        for child in branch.children:
+            if (child.resource.name, child.output_name) in seen:
+                raise problems.embedded_twice(f"{branch.resource.name}_{child.output_name}_{child.depth}")
+            seen.add((child.resource.name, child.output_name))
+        outputs = self.outputs(branch)
+        embeds = tuple(self.embed(child) for child in branch.children)
+        where = tuple(self.condition(branch, asked) for asked in branch.filters)
+        order = tuple(self.ordering(branch, term, embeds) for term in branch.order)
+        limit = offset = None
+        if branch.span is not None:
+            rows_max = branch.span.rows_max
+            limit = None if rows_max is None else self.values.add(str(rows_max))
+            offset = self.values.add(str(branch.span.first)) if branch.span.first else None
+        return Node(branch.resource, outputs, embeds, where, order, limit, offset)
+
+    def embed(self, branch: Branch) -> Embed:
+        """An embedded branch."""
+        assert branch.relationship is not None, "only the root has none"
+        node = self.node(branch)
+        is_hidden = not branch.is_spread and not result_keys(node)
+        return Embed(
+            key(branch.output_name, self.values),
+            branch.relationship,
+            node,
+            branch.is_inner,
+            branch.is_spread,
+            is_hidden,
+        )
+
+
+def result_keys(node: Node) -> list[OutputKey]:
+    """The keys of a node's results, in order: its outputs, then what is embedded; a spread gives its own."""
+    keys = [output.key for output in node.outputs]
+    for embed in node.embeds:
+        if embed.is_spread:
+            keys += result_keys(embed.node)
+        elif not embed.is_hidden:
+            keys.append(embed.key)
+    return keys
+
+
+def _implied_name(name: Field) -> str:
+    """How a field without an alias is called: by the last key of its path that is no index, or by its column."""
+    keys = [step.key for step in name.steps if not step.is_index]
+    return keys[-1] if keys else name.name
+
+
+def _truth(test: Predicate) -> bool | None:
+    """Which of the two values of a boolean is asked for; none if that cannot be told."""
+    if test.quantifier is not None or test.operator not in {"eq", "neq", "is"}:
+        return None
+    truth = _TRUTHS.get(test.values[0].strip(" \t\n\r\v\f").lower())
+    return None if truth is None else truth ^ (test.operator == "neq") ^ test.is_negated
+
+
+def array_literal(values: tuple[str, ...]) -> str:
+    r"""PostgreSQL's text form of an array of texts.
+
+    >>> array_literal(('a', 'b"c')), array_literal(("",))
+    ('{"a","b\\"c"}', '{}')
+    """
+    if values == ("",):
+        return "{}"
+    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
+
+
+def _bound(test: Predicate) -> str:
+    if test.operator == "in":
+        return array_literal(test.values)
+    if test.operator in {"like", "ilike"}:
+        return test.values[0].replace("*", "%")
+    return test.values[0]

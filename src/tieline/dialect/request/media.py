@@ -1,0 +1,128 @@
+"""Media types: what a request's body is, and which form of answer its Accept header picks."""
+
+import re
+from enum import Enum
+
+from tieline.dialect import problems
+
+_QUALITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+class Form(Enum):
+    """A form of answer, by its media type.
+
+    >>> Form.CSV.content_type, Form.CSV.is_singular
+    ('text/csv; charset=utf-8', False)
+    """
+
+    JSON = "application/json"
+    SINGULAR = "application/vnd.pgrst.object+json"
+    SINGULAR_STRIPPED = "application/vnd.pgrst.object+json;nulls=stripped"
+    STRIPPED = "application/vnd.pgrst.array+json;nulls=stripped"
+    CSV = "text/csv"
+
+    def __init__(self, media_type: str) -> None:
+        """Note how the answer's header names it, and whether it holds one row and not a list."""
+        self.content_type = f"{media_type}; charset=utf-8"
+        self.is_singular = media_type.startswith("application/vnd.pgrst.object")
+
+
+class BodyKind(Enum):
+    """What a body can be."""
+
+    JSON = "application/json"
+    CSV = "text/csv"
+    FORM = "application/x-www-form-urlencoded"
+    TEXT = "text/plain"
+
+
+_CANONICAL = frozenset(
+    {
+        "application/json", "application/geo+json", "text/csv", "text/plain", "text/xml", "application/openapi+json",
+        "application/x-www-form-urlencoded", "application/octet-stream", "*/*",
+    }
+)  # fmt: skip
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
+    kind, _, parameters = text.partition(";")
+    found: dict[str, str] = {}
+    for parameter in parameters.split(";") if parameters else ():
+        name, _, value = parameter.partition("=")
+        found[name.lower()] = value.strip('"')
+    return kind.lower(), found
+
+
+def canonical(text: str) -> str:
+    """A media type as it is named in answers.
+
+    >>> canonical("Application/JSON; charset=x"), canonical("application/vnd.pgrst.array+json;nulls=stripped")
+    ('application/json', 'application/vnd.pgrst.array+json;nulls=stripped')
+    >>> canonical("application/vnd.pgrst.plan+json"), canonical("Garbage")
+    ('application/vnd.pgrst.plan+json; for="application/json"', 'Garbage')
+    """
+    kind, parameters = _parts(text)
+    stripped = parameters.get("nulls") == "stripped"
+    if kind in {"application/vnd.pgrst.object+json", "application/vnd.pgrst.object"}:
+        return (Form.SINGULAR_STRIPPED if stripped else Form.SINGULAR).value
+    if kind in {"application/vnd.pgrst.array+json", "application/vnd.pgrst.array"}:
+        return (Form.STRIPPED if stripped else Form.JSON).value
+    if kind.startswith("application/vnd.pgrst.plan"):
+        suffix = kind.removeprefix("application/vnd.pgrst.plan") or "+text"
+        if suffix in {"+text", "+json"}:
+            return f'application/vnd.pgrst.plan{suffix}; for="{canonical(parameters.get("for", "application/json"))}"'
+    return kind if kind in _CANONICAL else text
+
+
+def _ranked(part: str) -> tuple[float, int, str]:
+    """How much a part of an Accept header is wanted: its quality, then how specific it is."""
+    bare, marker, rest = part.replace(" ", "").partition(";q=")
+    quality = _QUALITY.match(rest) if marker else None
+    return (float(quality.group()) if quality else 1.0), bare.count(";") - bare.count("*"), bare
+
+
+def accepted(header: str) -> list[str]:
+    """The media types of an Accept header, best first, as they are named in answers.
+
+    >>> accepted("text/csv;q=0.5, application/json")
+    ['application/json', 'text/csv']
+    """
+    ranked = [_ranked(part) for part in header.split(",")]
+    ranked.sort(key=lambda r: (-r[0], -r[1]))
+    return [canonical(text) for _, _, text in ranked]
+
+
+_GEOJSON = "application/geo+json"
+_FORMS = {form.value: form for form in Form} | {"*/*": Form.JSON}
+
+
+def form(header: str | None) -> Form:
+    """The form of answer that the Accept header picks.
+
+    >>> form("text/html, text/csv")
+    <Form.CSV: 'text/csv'>
+    """
+    if header is None or header in {"*/*", "application/json"}:
+        return Form.JSON
+    wanted = accepted(header)
+    found = next((kind for kind in wanted if kind in _FORMS or kind == _GEOJSON), None)
+    if found is None:
+        raise problems.not_acceptable(wanted)
+    if found == _GEOJSON:
+        # PostgREST leaves it to PostGIS, and answers what PostgreSQL says without.
+        raise problems.no_geography()
+    return _FORMS[found]
+
+
+def body_kind(header: str | None) -> BodyKind | str:
+    """What the Content-Type says the body is; its own words if that is nothing we read.
+
+    >>> body_kind("text/csv; charset=utf-8"), body_kind("image/png"), body_kind(None)
+    (<BodyKind.CSV: 'text/csv'>, 'image/png', <BodyKind.JSON: 'application/json'>)
+    """
+    if header is None or header == "application/json":
+        return BodyKind.JSON
+    kind = canonical(header.strip())
+    if _parts(header.strip())[0].startswith("application/vnd.pgrst.array"):
+        return BodyKind.JSON if kind == "application/json" else kind
+    return next((known for known in BodyKind if known.value == kind), kind)

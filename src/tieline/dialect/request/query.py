@@ -1,0 +1,181 @@
+"""Query string → syntax: which parameter is what, and in which order they are read."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from tieline.dialect import problems
+from tieline.dialect.request.cursor import Cursor, UnreadableError, names
+from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
+from tieline.dialect.request.select import order, select
+from tieline.dialect.request.syntax import Filter, Logic, OrderTerm, Path, Query
+
+_RESERVED = frozenset({"select", "columns", "on_conflict"})
+_RESERVED_ENDINGS = frozenset({"order", "limit", "offset", "and", "or"})
+_SEPARATORS = re.compile("[&;]")
+# What Haskell's Integer reads: spaces and parentheses around, hexadecimal and octal too.
+_NUMBER = re.compile(r"\s*\(*\s*(-?\s*(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\s*\)*\s*", re.ASCII)
+_DIGITS_MAX = 400
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much a query may hold."""
+
+    depth_max: int
+    page_rows_max: int
+    batch_rows_max: int = 10_000
+
+
+def decode(text: str) -> str:
+    """Percent signs and pluses undone.
+
+    >>> decode("a%2Cb+c")
+    'a,b c'
+    >>> decode("%FF")
+    Traceback (most recent call last):
+    tieline.problems.Problem: invalid byte sequence for encoding "UTF8": 0xff
+    """
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text and text.isascii():
+        if "\0" in text:
+            raise problems.invalid_bytes(b"\0")
+        return text
+    raw = unquote_to_bytes(text)
+    if 0 in raw:
+        raise problems.invalid_bytes(b"\0")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise problems.invalid_bytes(raw[error.start : error.end]) from None
+
+
+def pairs(query: str) -> list[tuple[str, str | None]]:
+    """The parameters, decoded; a value is none where there is no equals sign.
+
+    >>> pairs("select=id&&x;id=eq.a%26b")
+    [('select', 'id'), ('x', None), ('id', 'eq.a&b')]
+    """
+    found: list[tuple[str, str | None]] = []
+    for part in _SEPARATORS.split(query):
+        if part:
+            name, equals, value = part.partition("=")
+            found.append((decode(name), decode(value) if equals else None))
+    return found
+
+
+def number(text: str) -> int | None:
+    """A limit's or offset's number; none if it is none, and then it does not count.
+
+    >>> number(" 5"), number("-1"), number("0x10"), number("x"), number("1.5")
+    (5, -1, 16, None, None)
+    """
+    found = _NUMBER.fullmatch(text[:_DIGITS_MAX])
+    if found is None or text.count("(") != text.count(")"):
+        return None
+    digits = found.group(1).replace(" ", "")
+    return int(digits, 0) if digits.lstrip("-")[:2].lower() in {"0x", "0o"} else int(digits)
+
+
+T = TypeVar("T")
+
+
+def _read(what: str, text: str, reader: Callable[[], T]) -> T:
+    try:
+        return reader()
+    except UnreadableError as error:
+        raise problems.unreadable(what, text, error.position, error.expecting) from None
+
+
+def _first(parameters: list[tuple[str, str | None]], wanted: str) -> str | None:
+    return next((value for name, value in parameters if name == wanted), None)
+
+
+def _order(name: str, text: str) -> tuple[Path, tuple[OrderTerm, ...]]:
+    path, _ = _read("tree path", name, lambda: tree_path(name))
+    return path, _read("order", text, lambda: order(text))
+
+
+def _logic(name: str, text: str, limits: Limits, *, is_read: bool) -> tuple[Path, Logic]:
+    path, word = _read("logic path", name, lambda: logic_path(name))
+    tree = _read("logic tree", text, lambda: logic_tree(word + text, depth_max=limits.depth_max, is_read=is_read))
+    return path, tree
+
+
+def _names(what: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+
+    def whole() -> tuple[str, ...]:
+        cursor = Cursor(text)
+        found = names(cursor)
+        cursor.end('letter, digit, "-", "," or end of input')
+        return found
+
+    return _read(what, text, whole)
+
+
+def _number(name: str, text: str) -> tuple[str, int | None]:
+    _read("tree path", name, lambda: tree_path(name))
+    return name, number(text)
+
+
+def _filter(name: str, text: str) -> tuple[Path, Filter]:
+    path, column = _read("tree path", name, lambda: tree_path(name))
+    return path, Filter(column, _read("filter", text, lambda: whole_test(text)))
+
+
+def _is_filter(text: str) -> bool:
+    """Whether a function call's parameter is a filter on its result rather than an argument."""
+    try:
+        whole_test(text)
+    except UnreadableError:
+        return False
+    return True
+
+
+def parse(
+    query: str,
+    limits: Limits,
+    *,
+    is_read: bool = True,
+    is_call: bool = False,
+    argument_names: Collection[str] = (),
+) -> Query:
+    """A query string's meaning. `argument_names` are a function's that no result of its is named like.
+
+    Of parameters given twice the first select, columns, on_conflict and order count, the last limit and offset;
+    filters and logic all do.
+
+    >>> query = parse("select=id&id=eq.a&company.limit=3&order=id.desc", Limits(9, 1000))
+    >>> query.filters[0][1].test.operator, query.limits, query.orders[0][1][0].direction
+    ('eq', (('company.limit', 3),), 'desc')
+    >>> parse("id=noop.a", Limits(9, 1000))
+    Traceback (most recent call last):
+    tieline.problems.Problem: "failed to parse filter (noop.a)" (line 1, column 1)
+    """
+    parameters = pairs(query)
+    given = [(name, value, name.rpartition(".")[2]) for name, value in parameters if value is not None]
+    orders = tuple(_order(name, value) for name, value, end in given if end == "order")
+    logic = tuple(_logic(name, value, limits, is_read=is_read) for name, value, end in given if end in {"and", "or"})
+    columns = _names("columns parameter", _first(parameters, "columns"))
+    chosen = _first(parameters, "select") or ""
+    items = _read("select parameter", chosen, lambda: select(chosen, depth_max=limits.depth_max))
+    others = [(name, value) for name, value, end in given if end not in _RESERVED_ENDINGS and name not in _RESERVED]
+    arguments = tuple((n, v) for n, v in others if is_call and (n in argument_names or not _is_filter(v)))
+    filters = [pair for pair in others if not (is_call and pair in arguments)]
+    return Query(
+        items,
+        tuple(_filter(name, value) for name, value in filters),
+        logic,
+        orders,
+        tuple(_number(name, value) for name, value, end in given if end == "limit"),
+        tuple(_number(name[: -len("offset")] + "limit", value) for name, value, end in given if end == "offset"),
+        columns,
+        _names("on_conflict parameter", _first(parameters, "on_conflict")),
+        frozenset(name for name, _ in filters),
+        arguments,
+    )

@@ -1,0 +1,203 @@
+"""Writes → SQL: one statement that writes, decides whether it may stay, and gives the answer."""
+
+# ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from tieline.dialect.catalogue import Column, Resource
+from tieline.dialect.plan.model import Body, Conflict, Delete, Guards, Insert, Node, Rendering, Update, Write
+from tieline.dialect.sql.conditions import Scope, condition, where
+from tieline.dialect.sql.placeholders import Placeholders
+from tieline.dialect.sql.read import REFUSED_NOT_SINGLE, is_named, select
+from tieline.dialect.sql.read import body as answer_body
+
+# What tieline.refuse raises, so that nothing of the statement stays; the mapping face knows them again.
+REFUSED_TOO_MANY = "TL124"
+REFUSED_PUT_MISMATCH = "TL115"
+
+
+def rows_of(given: Body, placeholders: Placeholders, *, is_numbered: bool = False) -> LiteralString:
+    """A from item: the rows of the body as b, perhaps with their number as n."""
+    if given.is_object and not given.columns:
+        return "(values (1)) b"
+    kind: LiteralString = "jsonb" if given.has_defaults else "json"
+    parameter: LiteralString = f"{placeholders.of(given.slot)}::{kind}"
+    if not given.columns:
+        # '[{}, {}]' is two rows without columns.
+        return f"json_array_elements({parameter}) b"
+    source = parameter
+    if given.has_defaults:
+        defaults: list[LiteralString] = [f"'{c.name}', {c.default}" for c in given.columns if c.default is not None]
+        built: LiteralString = f"jsonb_build_object({', '.join(defaults)})"
+        source = (
+            f"(select {built} || {parameter})"
+            if given.is_object
+            else f"(select jsonb_agg({built} || d.element) from jsonb_array_elements({parameter}) d(element))"
+        )
+    types = ", ".join([f"{c.sql} {c.type}" for c in given.columns])
+    function: LiteralString = f"{kind}_to_record{'' if given.is_object else 'set'}"
+    if not is_numbered:
+        return f"{function}({source}) b({types})"
+    names = ", ".join([c.sql for c in given.columns])
+    return f"rows from ({function}({source}) as ({types})) with ordinality b({names}, n)"
+
+
+def _refuse_company(resource: Resource) -> LiteralString:
+    return f"tieline.refuse('42501', 'new row violates row-level security policy for table \"{resource.name}\"')"
+
+
+def company_of(resource: Resource) -> Column:
+    """The column that says whose a row is."""
+    assert resource.company is not None, "only a function's result has none, and that is not written"
+    return resource.company
+
+
+def _own(resource: Resource) -> LiteralString:
+    return f'"{resource.name}".{company_of(resource).sql} = $1'
+
+
+def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
+    resource = insert.node.resource
+    company = company_of(resource)
+    others = [c for c in insert.body.columns if c is not company]
+    columns: list[LiteralString] = [company.sql]
+    values: list[LiteralString] = ["$1::text"]
+    for column in others:
+        columns.append(column.sql)
+        values.append(f"b.{column.sql}")
+    text: LiteralString = f"insert into {resource.table} ({', '.join(columns)}) select {', '.join(values)}"
+    keys = _sorted_by(insert)
+    text += f" from {rows_of(insert.body, placeholders, is_numbered=bool(keys))}"
+    conditions: list[LiteralString] = []
+    if company in insert.body.columns:
+        conditions.append(f"case when b.{company.sql} = $1 then true else {_refuse_company(resource)} end")
+    for asked in insert.put:
+        conditions.append(condition(asked, Scope("b"), placeholders))  # noqa: PERF401 - the type would be lost
+    if conditions:
+        text += f" where {' and '.join(conditions)}"
+    if keys:
+        text += f" order by {', '.join(keys)}, n"
+    if insert.conflict is not None:
+        text += _on_conflict(insert.conflict, resource, insert.body.columns)
+    return text + f' returning {_returned(resource)}, "{resource.name}".xmax = 0 as is_new'
+
+
+def _sorted_by(insert: Insert) -> list[LiteralString]:
+    """The key by which a batch is written, if it may meet rows that are there.
+
+    All batches take the locks of those rows in one order: two at a time do not wait for each other.
+    """
+    body, conflict = insert.body, insert.conflict
+    if conflict is None or body.is_object or not set(conflict.key.columns) <= set(body.columns):
+        return []
+    return [column.sql for column in conflict.key.columns]
+
+
+def _as_in_body(insert: Insert, placeholders: Placeholders) -> LiteralString:
+    """What was written, in the order of the body."""
+    names = ", ".join(_sorted_by(insert))
+    rows = rows_of(insert.body, placeholders, is_numbered=True)
+    numbered: LiteralString = f"select {names}, min(n) as n from {rows} group by {names}"
+    return f"select w.* from written w left join ({numbered}) b using ({names}) order by b.n"
+
+
+def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Column]) -> LiteralString:
+    target = ", ".join([company_of(resource).sql, *(c.sql for c in conflict.key.columns)])
+    if not conflict.is_merged or not columns:
+        return f" on conflict ({target}) do nothing"
+    changes: list[LiteralString] = [f"{c.sql} = excluded.{c.sql}" for c in columns]
+    return f" on conflict ({target}) do update set {', '.join(changes)}"
+
+
+def _returned(resource: Resource) -> LiteralString:
+    return ", ".join([f'"{resource.name}".{c.sql}' for c in resource.columns.values()])
+
+
+def _update(update: Update, placeholders: Placeholders) -> LiteralString:
+    resource = update.node.resource
+    own = _own(resource)
+    if not update.body.columns:
+        # Nothing to set: nothing is changed, and nothing is answered.
+        return f"select {_returned(resource)} from {resource.table} where {own} and false"
+    changes: list[LiteralString] = []
+    for column in update.body.columns:
+        value: LiteralString = f"b.{column.sql}"
+        if column is resource.company:
+            value = f"case when {value} = $1 then $1 else {_refuse_company(resource)}::text end"
+        changes.append(f"{column.sql} = {value}")
+    text: LiteralString = f"update {resource.table} set {', '.join(changes)}"
+    # Of several rows in the body the first counts.
+    text += f" from (select * from {rows_of(update.body, placeholders)} limit 1) b"
+    return (
+        text
+        + where([own], update.where, Scope(f'"{resource.name}"'), placeholders)
+        + f" returning {_returned(resource)}"
+    )
+
+
+def _delete(delete: Delete, placeholders: Placeholders) -> LiteralString:
+    resource = delete.node.resource
+    text: LiteralString = f"delete from {resource.table}"
+    text += where([_own(resource)], delete.where, Scope(f'"{resource.name}"'), placeholders)
+    return text + f" returning {_returned(resource)}"
+
+
+def _guard(guards: Guards, placeholders: Placeholders) -> LiteralString:
+    """Refuses what must not stay; null if it may."""
+    cases: list[LiteralString] = []
+    if guards.is_put:
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_PUT_MISMATCH}', 'put', count(*)::text)")
+    if guards.is_single:
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_NOT_SINGLE}', 'single', count(*)::text)")
+    if guards.affected_max is not None:
+        bound = placeholders.of(guards.affected_max)
+        cases.append(
+            f"when count(*) > {bound}::bigint then tieline.refuse('{REFUSED_TOO_MANY}', 'affected', count(*)::text)"
+        )
+    return f"case {' '.join(cases)} end" if cases else "null"
+
+
+def _answer(
+    node: Node,
+    rendering: Rendering,
+    guard: LiteralString,
+    placeholders: Placeholders,
+    *,
+    source: LiteralString = "written",
+) -> LiteralString:
+    """From the rows that were written: their number, their body, and the guard."""
+    if rendering.form is None:
+        return f"select count(*), null, {guard} from written"
+    rows = select(node, placeholders, source=source, is_named=is_named(node, rendering))
+    return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
+
+
+def _compile_insert(insert: Insert, guard: LiteralString, placeholders: Placeholders) -> LiteralString:
+    identity = insert.node.resource.identity[0].sql
+    written: LiteralString = f"written as ({_insert(insert, placeholders)})"
+    source: LiteralString = "written"
+    if insert.rendering.form is not None and _sorted_by(insert):
+        source = "answered"
+        written += f", answered as materialized ({_as_in_body(insert, placeholders)})"
+    answer = _answer(insert.node, insert.rendering, guard, placeholders, source=source)
+    return (
+        f"with {written} select a.*, (select count(*) from written where is_new),"
+        f" (select min({identity}) from written having count(*) = 1) from ({answer}) a"
+    )
+
+
+def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
+    """Columns of its one row: how many rows were written, the body, the guard.
+
+    For an insert also how many of them are new, and the identity of the one row if it is one.
+    """
+    guard = _guard(write.guards, placeholders)
+    if isinstance(write, Insert):
+        return _compile_insert(write, guard, placeholders)
+    answer = _answer(write.node, write.rendering, guard, placeholders)
+    match write:
+        case Update():
+            return f"with written as ({_update(write, placeholders)}) {answer}"
+        case _:
+            return f"with written as ({_delete(write, placeholders)}) {answer}"

@@ -1,0 +1,50 @@
+"""A new connection, in the state that `pipeline` expects; blocks the thread, and only that."""
+
+import select
+import time
+
+from psycopg import OperationalError, pq
+from psycopg.pq import ExecStatus, PollingStatus
+from psycopg.pq.abc import PGconn
+
+from tieline.postgres.pipeline import SETTINGS, SETTINGS_SQL, SETTINGS_TIME_ZONE, SETTINGS_TIME_ZONE_SQL
+
+EVENTS: dict[int, int] = {PollingStatus.READING: select.POLLIN, PollingStatus.WRITING: select.POLLOUT}
+
+
+def connect(conninfo: bytes, prepare: bytes, seconds_max: float) -> PGconn:
+    """Connect and prepare the session; `prepare` is SQL text that sets its role, limits and time zone.
+
+    Raises:
+        OperationalError: the server cannot be reached in time, or refuses.
+    """
+    conn = _connected(conninfo, time.monotonic() + seconds_max)
+    conn.notice_handler = None
+    for result in (
+        conn.exec_(prepare),
+        conn.prepare(SETTINGS, SETTINGS_SQL),
+        conn.prepare(SETTINGS_TIME_ZONE, SETTINGS_TIME_ZONE_SQL),
+    ):
+        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise _failed(conn, result.get_error_message())
+    return conn
+
+
+def _connected(conninfo: bytes, deadline: float) -> PGconn:
+    """Not by PGconn.connect: it holds the interpreter's lock, so a silent server would stop this whole process."""
+    conn = pq.PGconn.connect_start(conninfo)
+    while True:
+        status = conn.connect_poll()
+        if status == PollingStatus.OK:
+            return conn
+        if status not in EVENTS:
+            raise _failed(conn, conn.get_error_message())
+        ready = select.poll()
+        ready.register(conn.socket, EVENTS[status])
+        if not ready.poll(max(0, deadline - time.monotonic()) * 1000):
+            raise _failed(conn, "the server did not answer in time")
+
+
+def _failed(conn: PGconn, reason: str) -> OperationalError:
+    conn.finish()
+    return OperationalError(reason)

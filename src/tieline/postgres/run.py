@@ -1,0 +1,65 @@
+"""What PostgreSQL refused → what the client is told, for the statements that ship with the package."""
+
+from tieline import problems
+from tieline.postgres.connections import Connections, DatabaseError, Lane, Row
+from tieline.postgres.session import Session
+from tieline.problems import Problem
+from tieline.sql.statement import Sql, shipped
+
+QUERY_CANCELED = "57014"
+# Two requests that wait for each other's rows: PostgreSQL ends one, which may try again as if it came later.
+DEADLOCKS = ("40P01", "40001")
+DEADLOCK_ATTEMPTS = 3
+# The server goes down, starts up, or ran out of connections, memory or disk.
+UNAVAILABLE = ("08", "53", "57P")
+
+
+def as_problem(error: DatabaseError) -> Problem | None:
+    """The problem of an error that is nobody's mistake; None if it is for the caller to say what it means."""
+    if error.sqlstate == QUERY_CANCELED:
+        return problems.statement_timeout()
+    if error.sqlstate in DEADLOCKS:
+        return problems.overloaded()
+    if error.sqlstate.startswith(UNAVAILABLE):
+        return problems.database_unavailable()
+    return None
+
+
+async def run(connections: Connections, session: Session, name: str, *values: str | None) -> list[Row]:
+    """Run a shipped statement whose $1 is the session's company.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
+        Problem: nobody's mistake: the database is away or did not finish in time.
+    """
+    statement = Sql(shipped(name), (session.company_id, *values))
+    return await run_again(connections, session, statement, attempts_max=DEADLOCK_ATTEMPTS)
+
+
+async def run_again(
+    connections: Connections,
+    session: Session,
+    statement: Sql,
+    *,
+    attempts_max: int,
+    lane: Lane = Lane.SINGLE,
+    rollback: bool = False,
+) -> list[Row]:
+    """Run a statement, and again so many times at the most when another request's rows were in its way.
+
+    Raises:
+        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
+        Problem: nobody's mistake: the database is away or did not finish in time.
+    """
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            return await connections.run(statement, session, lane=lane, rollback=rollback)
+        except DatabaseError as error:
+            if error.sqlstate in DEADLOCKS and attempts < attempts_max:
+                continue
+            problem = as_problem(error)
+            if problem is not None:
+                raise problem from error
+            raise

@@ -1,0 +1,120 @@
+"""The process: a socket, the limits of the system, workers, and the signals that end them."""
+
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from types import FrameType
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from tieline import settings
+from tieline.settings import Settings
+from tieline.web import logs
+from tieline.web.app import App
+from tieline.web.protocol import BoundedProtocol, set_limits
+
+READY_POLL_SECONDS = 0.02
+READY_TIMEOUT_SECONDS = 5
+# File descriptors beside those of clients: for the database, logs, libraries.
+SPARE_FILES = 200
+# The environment variable that tells worker processes where the database is.
+DSN_VARIABLE = "TIELINE_WORKER_DSN"
+
+
+class CannotListenError(Exception):
+    """The address to serve on cannot be had."""
+
+
+def serve(given: Settings, dsn: str) -> None:
+    """Serve until SIGTERM or SIGINT; running requests end first.
+
+    Raises:
+        CannotListenError: the port is taken, or the host is not this machine's.
+    """
+    logs.configure(given.log_format)
+    listener = _listener(given.host, given.port)
+    _allow_open_files(given.connections_max)
+    # Worker processes start from nothing but their environment.
+    os.environ.update(settings.as_environment(given), **{DSN_VARIABLE: dsn})
+    config = uvicorn.Config(
+        "tieline.serve:from_environment",
+        factory=True,
+        interface="asgi3",
+        workers=given.workers,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A layer of ours, for requests that come by a proxy.
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, given.shutdown_grace_ms // 1000),
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    url = _url(listener)
+    threading.Thread(target=_announce, args=(url,), daemon=True).start()
+    # uvicorn raises the signal that stopped it once more when all has ended; by then this is a clean exit.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    if given.workers == 1:
+        server.run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def _allow_open_files(connections_max: int) -> None:
+    """A file for each connection, as far as the system lets us; at its limit nobody could connect, us included."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + SPARE_FILES
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def from_environment() -> App:
+    """The application of a worker process."""
+    given = settings.load({}, os.environ)
+    logs.configure(given.log_format)
+    set_limits(given)
+    return App(given, os.environ[DSN_VARIABLE])
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        raise CannotListenError(f"Cannot listen on {host}:{port}: {error}. Choose another --host or --port.") from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(url: str) -> None:
+    """Say on stdout that the server answers, once it does."""
+    reachable = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    while True:
+        try:
+            with urllib.request.urlopen(f"{reachable}/readyz", timeout=READY_TIMEOUT_SECONDS):  # noqa: S310 our own
+                break
+        except OSError:
+            time.sleep(READY_POLL_SECONDS)
+    sys.stdout.write(f"Tieline is ready on {url}\n")
+    sys.stdout.flush()

@@ -1,0 +1,179 @@
+"""The wiring: settings → connections → server → the ASGI application that uvicorn serves."""
+
+import gc
+import os
+import re
+from collections.abc import Awaitable
+from functools import partial
+from itertools import chain, count, repeat
+from secrets import token_hex
+from time import perf_counter
+from typing import cast
+
+import structlog
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from tieline import problems
+from tieline.dialect.request.query import Limits
+from tieline.postgres import embedded
+from tieline.postgres.connections import Connections
+from tieline.problems import Problem
+from tieline.settings import Settings
+from tieline.store.callers import Callers
+from tieline.store.tokens import SigningKeys
+from tieline.web import accept, logs, respond, routes
+from tieline.web.auth import authenticate
+from tieline.web.metrics import Metrics
+from tieline.web.rates import Rates
+from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
+from tieline.web.respond import Answer
+from tieline.web.server import Server
+from tieline.web.turns import Turns
+
+log = structlog.stdlib.get_logger()
+
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
+CORS_MAX_AGE_SECONDS = 86_400
+EXPOSED_HEADERS = (
+    "Content-Range",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+    "Server-Timing",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-Id",
+)
+# So many new objects are looked through for cycles at a time; requests make hardly any.
+GC_OBJECTS = 20_000
+# Requests with one of these need a layer of `_layers`; the others do not pass through them.
+LAYERED_HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+
+
+class App:
+    """The ASGI application; it owns the process's connections from lifespan startup to shutdown."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        """`dsn`: the migrated database, embedded or not."""
+        revive = None if settings.database_url else partial(embedded.ensure_running, settings.data_path)
+        connections = Connections(dsn, settings, revive)
+        self._in_flight = 0
+        self._server = Server(
+            settings,
+            Limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max),
+            connections,
+            Callers(connections, settings),
+            SigningKeys(connections, settings),
+            Rates(settings),
+            Metrics(connections, lambda: self._in_flight),
+            Turns(settings.transfers_max),
+            dsn,
+        )
+        # Unlike any other process's, and with a number behind it any other request's.
+        self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))
+        self._body_seconds_max = settings.body_timeout_ms / 1000
+        self._layers = _layers(self._serve, settings)
+        self._are_all_layered = bool(settings.cors_origins)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            return self._live(receive, send)
+        is_layered = self._are_all_layered
+        for name, _ in scope["headers"]:
+            is_layered = is_layered or name in LAYERED_HEADERS
+        if not is_layered:
+            return self._serve(scope, receive, send)
+        # An answer that went out past the layers would lack what they add.
+        scope["extensions"] = {}
+        return self._layers(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._server.connections.open()
+        self._server.callers.open()
+        _spare_collector()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._server.callers.close()
+        await self._server.connections.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        request = Request(scope, receive, self._body_seconds_max)
+        request.id = sane_request_id(request) or next(self._request_ids)
+        self._in_flight += 1
+        try:
+            answer = await self._answer(request, started)
+        except Problem as problem:
+            answer = respond.refusal(problem, request)
+        except ClientGoneError:
+            return
+        except Exception:
+            log.exception("A request failed.", request_id=request.id, method=request.method, route=request.route)
+            answer = respond.refusal(problems.internal_error(), request)
+        finally:
+            self._in_flight -= 1
+        if len(answer.body) >= self._server.settings.gzip_bytes_min:
+            answer = await respond.compressed(answer, request)
+        await respond.send(answer, request, started, send)
+        seconds = perf_counter() - started
+        self._server.metrics.count(request, answer.status, seconds)
+        logs.request_answered(request, answer.status, seconds)
+
+    async def _answer(self, request: Request, started: float) -> Answer:
+        # A queue without end helps nobody: past the limit the answer is no, at once.
+        if self._in_flight > self._server.settings.requests_in_flight_max:
+            raise problems.too_busy()
+        require_sane_head(request, self._server.settings)
+        handler = routes.find(request)
+        if isinstance(handler, routes.Open):
+            return await handler.handler(self._server, request)
+        caller = await authenticate(self._server, request)
+        request.timings["auth"] = perf_counter() - started
+        if request.path.startswith(respond.ELEMENT_FACE):
+            accept.require_json(request)
+        return await handler(self._server, request, caller)
+
+
+def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Pages of other origins if the settings let them call, and the client behind a proxy that we trust.
+
+    Each costs a twentieth of a look-up, so only requests that one of them concerns pass through them.
+    """
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
+    # uvicorn's own name for whom it trusts, and its default.
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
+
+
+def _spare_collector() -> None:
+    """What the process consists of stays: there is no point in looking through it for cycles again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS)
+
+
+def require_sane_head(request: Request, settings: Settings) -> None:
+    """The address and the headers within their limits.
+
+    Raises:
+        Problem: 414 or 431.
+    """
+    if len(request.query) + len(request.path) > settings.url_bytes_max:
+        raise problems.head_too_large(414, "path and query", settings.url_bytes_max)
+    if sum(map(len, chain.from_iterable(request.headers))) > settings.header_bytes_max:
+        raise problems.head_too_large(431, "headers", settings.header_bytes_max)
+
+
+def sane_request_id(request: Request) -> str | None:
+    """The client's own id for the request when it is sane."""
+    given = request.header(b"x-request-id")
+    return given if given is not None and SANE_REQUEST_ID.fullmatch(given) else None
