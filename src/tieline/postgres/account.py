@@ -4,12 +4,15 @@ PostgreSQL refuses to run as root, so root starts it as a system user of its own
 another mode for that: what the user cannot reach is an error that says so.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -41,11 +44,30 @@ def database_user() -> User | None:
     try:
         entry = pwd.getpwnam(ACCOUNT)
     except KeyError:
-        entry = _add_account()
+        with _accounts_locked():
+            entry = _add_account()
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
+@contextmanager
+def _accounts_locked() -> Generator[None]:
+    """One process at a time adds the account.
+
+    Two `useradd` at once may both add it, each with an id of its own, and the id that the first one read is nobody's.
+    """
+    folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _add_account() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        pass
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
     try:
         subprocess.run(command, check=True, capture_output=True)
