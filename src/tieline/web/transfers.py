@@ -8,10 +8,10 @@ from typing import IO, cast, get_args
 import msgspec
 import psycopg
 
-from tieline import problems
+from tieline import accept, problems
 from tieline.postgres.database import connected
 from tieline.postgres.session import Session
-from tieline.problems import FieldError, Problem
+from tieline.problems import FieldError
 from tieline.store.companies import UnknownCompanyError
 from tieline.transfer import records
 from tieline.transfer.columns import What
@@ -187,19 +187,12 @@ def _body_form(request: Request) -> Format:
 
 
 def _answer_form(request: Request) -> Format:
-    """The first form that the client names; CSV for one that takes anything."""
-    accepted = request.header(b"accept") or "*/*"
-    for media_range in accepted.split(","):
-        media_type = media_range.partition(";")[0].strip().lower()
-        if media_type in MEDIA_TYPES:
-            return MEDIA_TYPES[media_type]
-        if media_type in {"*/*", "text/*"}:
-            return "csv"
-    raise _not_acceptable(accepted)
-
-
-def _not_acceptable(accepted: str) -> Problem:
-    return problems.not_acceptable(accepted, "text/csv or application/x-ndjson")
+    """The form that the client prefers; CSV if it takes any form."""
+    header = request.header(b"accept") or ""
+    media_type = accept.best(header, tuple(MEDIA_TYPES))
+    if media_type is None:
+        raise problems.not_acceptable(header, "text/csv or application/x-ndjson")
+    return MEDIA_TYPES[media_type]
 
 
 def _job(request: Request, caller: Caller, what: What) -> Job:

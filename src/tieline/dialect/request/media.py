@@ -1,11 +1,10 @@
 """Media types: what a request's body is, and which form of answer its Accept header picks."""
 
-import re
 from enum import Enum
 
+from tieline import accept
+from tieline.accept import MediaRange
 from tieline.dialect import problems
-
-_QUALITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 class Form(Enum):
@@ -74,11 +73,9 @@ def canonical(text: str) -> str:
     return kind if kind in _CANONICAL else text
 
 
-def _ranked(part: str) -> tuple[float, int, str]:
-    """How much a part of an Accept header is wanted: its quality, then how specific it is."""
-    bare, marker, rest = part.replace(" ", "").partition(";q=")
-    quality = _QUALITY.match(rest) if marker else None
-    return (float(quality.group()) if quality else 1.0), bare.count(";") - bare.count("*"), bare
+def _rank(one: MediaRange) -> tuple[float, int]:
+    """PostgREST's order: by quality, then by parameters and asterisks. A quality of 0 comes last and still counts."""
+    return -one.quality, one.text.count("*") - one.text.count(";")
 
 
 def accepted(header: str) -> list[str]:
@@ -87,9 +84,7 @@ def accepted(header: str) -> list[str]:
     >>> accepted("text/csv;q=0.5, application/json")
     ['application/json', 'text/csv']
     """
-    ranked = [_ranked(part) for part in header.split(",")]
-    ranked.sort(key=lambda r: (-r[0], -r[1]))
-    return [canonical(text) for _, _, text in ranked]
+    return [canonical(one.text) for one in sorted(accept.ranges(header), key=_rank)]
 
 
 _GEOJSON = "application/geo+json"
