@@ -8,12 +8,13 @@ from typing import Literal, get_args
 
 import msgspec
 
+from tieline.integers import BIGINT_MAX, DIGITS_MAX
+
 What = Literal["mappings", "elements", "systems"]
 # What stands in a cell for the database: text that PostgreSQL reads as the column's type, or null.
 Cell = str | None
 Check = Callable[[str], str]
 
-ELEMENT_ID_MAX = 2**63 - 1
 BOOLEANS = {"true": "true", "t": "true", "1": "true", "false": "false", "f": "false", "0": "false"}
 # What the database writes and Python's dates cannot hold; whether it can be read back is the database's to say.
 FAR_TIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d){0,2}( BC)?|-?infinity")
@@ -97,8 +98,8 @@ def element_id(text: str) -> str:
     >>> element_id("298")
     '298'
     """
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:30]) <= ELEMENT_ID_MAX:
-        raise CellError(f"must be a whole number from 1 to {ELEMENT_ID_MAX}")
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:DIGITS_MAX]) <= BIGINT_MAX:
+        raise CellError(f"must be a whole number from 1 to {BIGINT_MAX}")
     return str(int(text))
 
 

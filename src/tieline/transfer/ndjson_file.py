@@ -5,6 +5,7 @@ from typing import IO
 
 import msgspec
 
+from tieline import misfit
 from tieline.transfer.columns import COLUMNS, Cell, CellError, Column, Refused, Row, What, checked
 from tieline.transfer.formats import RECORD_BYTES_MAX, decoded, lines, too_long
 
@@ -119,7 +120,7 @@ def _cell(value: object) -> Cell:
 
 
 def _reason(message: str) -> str:
-    """The decoder's message in the words of a file.
+    """The reason for which a line is refused, from the decoder's message.
 
     >>> _reason("Expected `str | null`, got `int` - at `$.externalId`")
     'externalId is a number; write it as a string, so that no digit is lost'
@@ -130,12 +131,13 @@ def _reason(message: str) -> str:
     """
     if message == "Input data was truncated":
         return "the line breaks off before its JSON ends"
-    if message.startswith("Object missing required field"):
-        return f"{message.split('`')[1]} is missing"
-    if message.startswith("Object contains unknown field"):
-        return f"{message.split('`')[1]} is not one of the columns"
-    expected, found, place = message.partition(" - at `$.")
-    name = place.rstrip("`")
-    if found and "`str" in expected and expected.endswith(("got `int`", "got `float`")):
-        return f"{name} is a number; write it as a string, so that no digit is lost"
-    return f"{name}: {expected}" if found else message
+    found = misfit.read(message)
+    if found.kind == "missing":
+        return f"{found.name} is missing"
+    if found.kind == "unknown":
+        return f"{found.name} is not one of the columns"
+    if found.may_lose_digits:
+        return f"{found.path} is a number; write it as a string, so that no digit is lost"
+    if found.kind == "type":
+        return f"{found.path or 'the line'}: {found.message}"
+    return f"{found.path}: {found.message}" if found.path else message

@@ -5,10 +5,10 @@ import binascii
 import hashlib
 
 from tieline import problems
+from tieline.integers import BIGINT_MAX
 from tieline.problems import FieldError
 
 CHECK_BYTES = 6
-ID_MAX = 2**63 - 1
 
 
 def encode(company_id: str, last_id: int) -> str:
@@ -33,8 +33,8 @@ def decode(company_id: str, cursor: str) -> int:
         raw = b""
     check, place = raw[:CHECK_BYTES], raw[CHECK_BYTES:]
     # Short first: Python refuses to read a number of thousands of digits, and PostgreSQL one beyond its bigint.
-    last_id = int(place) if place.isdigit() and len(place) <= len(str(ID_MAX)) else -1
-    if not 0 <= last_id <= ID_MAX or check != _check(company_id, place) or encode(company_id, last_id) != cursor:
+    last_id = int(place) if place.isdigit() and len(place) <= len(str(BIGINT_MAX)) else -1
+    if not 0 <= last_id <= BIGINT_MAX or check != _check(company_id, place) or encode(company_id, last_id) != cursor:
         message = "cursor is not one that an answer gave; leave it out to start from the beginning."
         raise problems.validation_failed(FieldError("query", "cursor", "invalid", message))
     return last_id

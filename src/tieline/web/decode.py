@@ -2,23 +2,18 @@
 
 import re
 from typing import TypeVar
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
-from tieline import problems
+from tieline import misfit, problems, urls
+from tieline.integers import BIGINT_MAX, DIGITS_MAX
 from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
 
-ID_MAX = 2**63 - 1
-# An integer of more digits is out of range however it is read, and would take long to read.
-ID_DIGITS_MAX = 30
 EXTERNAL_ID_LENGTH_MAX = 1024
 LINK_LENGTH_MAX = 2048
 TITLE_LENGTH_MAX = 1024
-
-# What Python calls them, and JSON.
-JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
 T = TypeVar("T")
 
@@ -34,9 +29,9 @@ def element_id(text: str) -> int:
     """
     if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
         raise problems.type_mismatch("path", "id", "a whole number")
-    value = int(text) if len(text) <= ID_DIGITS_MAX else 0
-    if not 1 <= value <= ID_MAX:
-        message = f"id must be between 1 and {ID_MAX}."
+    value = int(text) if len(text) <= DIGITS_MAX else 0
+    if not 1 <= value <= BIGINT_MAX:
+        message = f"id must be between 1 and {BIGINT_MAX}."
         raise problems.validation_failed(FieldError("path", "id", "out-of-range", message))
     return value
 
@@ -53,8 +48,8 @@ def body_id(value: float) -> int:
     if isinstance(value, float) and not value.is_integer():
         message = "id must be a whole number."
         raise problems.validation_failed(FieldError("body", "id", "invalid", message))
-    if not 1 <= value <= ID_MAX:
-        message = f"id must be between 1 and {ID_MAX}."
+    if not 1 <= value <= BIGINT_MAX:
+        message = f"id must be between 1 and {BIGINT_MAX}."
         raise problems.validation_failed(FieldError("body", "id", "out-of-range", message))
     return int(value)
 
@@ -66,22 +61,17 @@ def query(request: Request, known: frozenset[str]) -> dict[str, str]:
         Problem: 400, an unknown or repeated parameter, or bytes that are not UTF-8.
     """
     values: dict[str, str] = {}
-    for pair in filter(None, request.query.split(b"&")):
-        name, _, value = (_unquoted(part) for part in pair.partition(b"="))
-        if name not in known:
-            message = f"{name} is not a parameter here; there are {', '.join(sorted(known))}."
-            raise problems.validation_failed(FieldError("query", name, "unknown", message))
-        if name in values:
-            raise problems.validation_failed(FieldError("query", name, "repeated", f"{name} is given twice."))
-        values[name] = value
-    return values
-
-
-def _unquoted(part: bytes) -> str:
     try:
-        return unquote_to_bytes(part.replace(b"+", b" ")).decode()
+        for name, value in urls.pairs(request.query):
+            if name not in known:
+                message = f"{name} is not a parameter here; there are {', '.join(sorted(known))}."
+                raise problems.validation_failed(FieldError("query", name, "unknown", message))
+            if name in values:
+                raise problems.validation_failed(FieldError("query", name, "repeated", f"{name} is given twice."))
+            values[name] = value
     except UnicodeDecodeError:
         raise problems.not_utf8("query string") from None
+    return values
 
 
 def query_integer(values: dict[str, str], name: str, default: int, most: int) -> int:
@@ -95,7 +85,7 @@ def query_integer(values: dict[str, str], name: str, default: int, most: int) ->
         return default
     if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
         raise problems.type_mismatch("query", name, "a whole number")
-    value = int(text) if len(text) <= ID_DIGITS_MAX else 0
+    value = int(text) if len(text) <= DIGITS_MAX else 0
     if not 1 <= value <= most:
         raise problems.validation_failed(
             FieldError("query", name, "out-of-range", f"{name} must be between 1 and {most}.")
@@ -124,20 +114,16 @@ async def body(request: Request, bytes_max: int, kind: type[T], *, default: T | 
 
 
 def _invalid(said: str) -> Problem:
-    """Msgspec's words, such as "Expected `str`, got `int` - at `$.externalElement.externalId`", as a field error."""
-    what, _, place = said.partition(" - at `$")
-    for ours, theirs in JSON_TYPES.items():
-        what = re.sub(rf"`([^`]*)\b{ours}\b([^`]*)`", rf"`\1{theirs}\2`", what)
-    path = place.rstrip("`").lstrip(".") or None
-    code = "invalid"
-    named = re.search(r"(unknown|required) field `(.*)`", what)
-    if named:
-        path = f"{path}.{named[2]}" if path else named[2]
-        code = "unknown" if named[1] == "unknown" else "missing"
-        what = f"{path} is not a field here" if code == "unknown" else f"{path} is needed"
-    elif path:
-        what = f"{path}: {what[0].lower()}{what[1:]}"
-    return problems.validation_failed(FieldError("body", path, code, f"{what}."))
+    """The field error of a message such as "Expected `str`, got `int` - at `$.externalElement.externalId`"."""
+    found = misfit.read(said)
+    path = misfit.joined(found.path, found.name)
+    if found.kind == "unknown":
+        code, message = "unknown", f"{path} is not a field here."
+    elif found.kind == "missing":
+        code, message = "missing", f"{path} is needed."
+    else:
+        code, message = "invalid", f"{path or 'The body'}: {found.message}."
+    return problems.validation_failed(FieldError("body", path or None, code, message))
 
 
 def check_text(path: str, value: str, length_max: int) -> None:

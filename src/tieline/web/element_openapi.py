@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tieline import __version__, problems
+from tieline.integers import BIGINT_MAX
 from tieline.web import decode, element_face
 
 Json = dict[str, Any]
@@ -28,7 +29,7 @@ LINK: Json = {
     "examples": ["https://cms.example/articles/7"],
 }
 TITLE: Json = {"type": "string", "minLength": 1, "maxLength": decode.TITLE_LENGTH_MAX, "pattern": NOT_BLANK}
-ELEMENT_ID: Json = {"type": "integer", "format": "int64", "minimum": 1, "maximum": decode.ID_MAX}
+ELEMENT_ID: Json = {"type": "integer", "format": "int64", "minimum": 1, "maximum": BIGINT_MAX}
 MOMENT: Json = {"type": "string", "format": "date-time"}
 
 

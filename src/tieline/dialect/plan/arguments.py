@@ -6,17 +6,13 @@ from typing import Annotated
 
 import msgspec
 
+from tieline import misfit
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Argument, Function
 from tieline.dialect.request.body import Payload
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
-# How msgspec calls what JSON has.
-_WORDS = {
-    "str": "a string", "str | null": "a string or null", "int": "a number", "float": "a number", "bool": "a boolean",
-    "bool | null": "a boolean or null", "array": "an array", "object": "an object",
-}  # fmt: skip
 # Text that is JSON and that PostgreSQL cannot store.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -63,18 +59,15 @@ class _Refused(msgspec.Struct, frozen=True):
 
 
 def _where(error: msgspec.ValidationError, path: str) -> str:
-    """What is wrong, and where.
+    """The place of a value that does not fit, and why it does not.
 
     >>> try: _DECODERS["text[]"].decode(b'["a", 1]')
     ... except msgspec.ValidationError as error: _where(error, "externalIds")
     'externalIds[1]: expected a string, got a number: its digits may be lost on the way'
     """
-    said, _, place = str(error).partition(" - at `$")
-    for theirs, ours in _WORDS.items():
-        said = said.replace(f"`{theirs}`", ours)
-    if said.endswith("got a number") and "a string" in said:
-        said += ": its digits may be lost on the way"
-    return f"{path}{place.removesuffix('`')}: {said[:1].lower()}{said[1:]}"
+    found = misfit.read(str(error))
+    warning = ": its digits may be lost on the way" if found.may_lose_digits else ""
+    return f"{misfit.joined(path, found.path)}: {found.message}{warning}"
 
 
 def _array_literal(text: str) -> list[str] | None:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.request.media import BodyKind
 
@@ -145,11 +145,10 @@ def form_pairs(body: bytes) -> list[tuple[str, str]]:
     >>> form_pairs(b"a=1+2&b=%C3%A9&c")
     [('a', '1 2'), ('b', 'é'), ('c', '')]
     """
-    parts = [part.partition(b"=") for part in body.replace(b";", b"&").split(b"&") if part]
-    return [
-        (_text(unquote_to_bytes(name.replace(b"+", b" "))), _text(unquote_to_bytes(value.replace(b"+", b" "))))
-        for name, _, value in parts
-    ]
+    try:
+        return list(urls.pairs(body.replace(b";", b"&")))
+    except UnicodeDecodeError as error:
+        raise problems.invalid_bytes(error.object[error.start : error.end]) from None
 
 
 def _form(body: bytes) -> Payload:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
+from tieline.integers import BIGINT_MAX, DIGITS_MAX
+
 Resolution = Literal["merge-duplicates", "ignore-duplicates"]
 Return = Literal["representation", "headers-only", "minimal"]
 Count = Literal["exact", "planned", "estimated"]
@@ -21,9 +23,6 @@ ECHOED: Mapping[str, frozenset[Echoed]] = {
     "PUT": frozenset({"return", "count", "tx", "handling", "timezone"}),
     "DELETE": frozenset({"return", "count", "tx", "handling", "timezone", "max-affected"}),
 }
-# PostgreSQL's bigint: a larger bound bounds nothing.
-_AFFECTED_MAX = 2**63 - 1
-_DIGITS_MAX = 30
 
 T = TypeVar("T", bound=str)
 
@@ -61,7 +60,7 @@ def _affected(wishes: Sequence[str]) -> int | None:
             text = wish.removeprefix("max-affected=").strip()
             digits = text.removeprefix("-")
             if digits.isascii() and digits.isdigit():
-                return max(min(int(text[:_DIGITS_MAX]), _AFFECTED_MAX), -_AFFECTED_MAX)
+                return max(min(int(text[:DIGITS_MAX]), BIGINT_MAX), -BIGINT_MAX)
             return None
     return None
 

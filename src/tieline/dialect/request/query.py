@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Collection
 from typing import TypeVar
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.request.cursor import Cursor, UnreadableError, names
 from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def decode(text: str) -> str:
-    """Percent signs and pluses undone.
+    """The text with percent signs and pluses undone. PostgreSQL has to be able to store it.
 
     >>> decode("a%2Cb+c")
     'a,b c'
@@ -38,19 +38,14 @@ def decode(text: str) -> str:
     Traceback (most recent call last):
     tieline.problems.Problem: invalid byte sequence for encoding "UTF8": 0xff
     """
-    if "+" in text:
-        text = text.replace("+", " ")
-    if "%" not in text and text.isascii():
-        if "\0" in text:
-            raise problems.invalid_bytes(b"\0")
-        return text
-    raw = unquote_to_bytes(text)
-    if 0 in raw:
-        raise problems.invalid_bytes(b"\0")
     try:
-        return raw.decode()
+        decoded = urls.decoded(text)
     except UnicodeDecodeError as error:
-        raise problems.invalid_bytes(raw[error.start : error.end]) from None
+        raw = error.object
+        raise problems.invalid_bytes(b"\0" if 0 in raw else raw[error.start : error.end]) from None
+    if "\0" in decoded:
+        raise problems.invalid_bytes(b"\0")
+    return decoded
 
 
 def pairs(query: str) -> list[tuple[str, str | None]]:
