@@ -8,8 +8,9 @@ import psycopg
 from cyclopts import App, Parameter
 
 from tieline.cli.terminal import Options, RefusalError, answer, registry, say, session, show, unknown_company
+from tieline.scopes import KeyScope
 from tieline.store import companies, keys, systems
-from tieline.store.keys import KeyScope, NewKey
+from tieline.store.keys import NewKey
 from tieline.transfer.columns import COLUMNS, Cell, CellError, Row, checked
 from tieline.transfer.load import Job, Landed, load
 

@@ -4,13 +4,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import psycopg
 
+from tieline.scopes import KeyScope
 from tieline.sql.statement import shipped
-
-KeyScope = Literal["api.read", "api.write", "api.admin"]
 
 PREFIX = "tl_"
 SECRET_BYTES = 32

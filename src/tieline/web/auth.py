@@ -1,18 +1,16 @@
 """Bearer key or token → caller."""
 
-from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
 
 from tieline import problems
 from tieline.postgres.session import Session
+from tieline.scopes import KeyScope, with_included
 from tieline.store.callers import Key
 from tieline.web.request import Request
 from tieline.web.server import Server
 
-# Each includes those before it.
-SCOPES = ("api.read", "api.write", "api.admin")
 SECRET_LENGTH_MAX = 8192
 
 
@@ -96,19 +94,8 @@ def presented(request: Request) -> str | None:
     return request.header(b"apikey")
 
 
-@lru_cache
-def with_included(scopes: frozenset[str]) -> frozenset[str]:
-    """The scopes with those that they include.
-
-    >>> sorted(with_included(frozenset({"api.write"})))
-    ['api.read', 'api.write']
-    """
-    highest = max((SCOPES.index(scope) for scope in scopes if scope in SCOPES), default=-1)
-    return frozenset(SCOPES[: highest + 1])
-
-
-def require_scope(caller: Caller, scope: str) -> None:
-    """Let through who may do this.
+def require_scope(caller: Caller, scope: KeyScope) -> None:
+    """Let a caller through if it has this scope.
 
     Raises:
         Problem: 403, the key's scopes do not suffice.

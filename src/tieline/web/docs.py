@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 
 from tieline import __version__, problems
 from tieline.dialect import openapi
+from tieline.scopes import SCOPES
 from tieline.web import element_openapi
-from tieline.web.auth import SCOPES
 from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server

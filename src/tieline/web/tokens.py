@@ -2,11 +2,10 @@
 
 import base64
 import binascii
-from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from tieline import problems
+from tieline import problems, scopes, urls
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.store import tokens
@@ -57,12 +56,12 @@ async def issue(server: Server, request: Request) -> Answer:
     key = await auth.known_key(server, request, client_secret)
     if key is None or key.id != client_id:
         raise _refused("invalid_client", problems.unauthorized("The client id or its secret is not known."))
-    scopes = _granted(key, asked.scope)
+    granted = _granted(key, asked.scope)
     session = Session(key.company_id, key.id, request.id)
     lifetime = server.settings.refresh_token_seconds
-    following = await tokens.start_family(server.connections, session, key.id, scopes, lifetime)
+    following = await tokens.start_family(server.connections, session, key.id, granted, lifetime)
     request.company_id, request.actor = key.company_id, key.id
-    return await _answer(server, key.company_id, key.id, scopes, following)
+    return await _answer(server, key.company_id, key.id, granted, following)
 
 
 async def refresh(server: Server, request: Request) -> Answer:
@@ -81,10 +80,10 @@ async def refresh(server: Server, request: Request) -> Answer:
     return await _answer(server, spent.company_id, spent.key_id, list(spent.scopes), spent.refresh_token)
 
 
-async def _answer(server: Server, company_id: str, key_id: str, scopes: list[str], refresh_token: str) -> Answer:
-    access_token = await server.signing_keys.sign(key_id, company_id, scopes)
+async def _answer(server: Server, company_id: str, key_id: str, granted: list[str], refresh_token: str) -> Answer:
+    access_token = await server.signing_keys.sign(key_id, company_id, granted)
     seconds = server.settings.access_token_seconds
-    body = TokenAnswer(access_token, seconds, " ".join(scopes), refresh_token)
+    body = TokenAnswer(access_token, seconds, " ".join(granted), refresh_token)
     return Answer(200, HEADERS, msgspec.json.encode(body))
 
 
@@ -94,11 +93,13 @@ async def _fields(server: Server, request: Request) -> TokenRequest:
     if media_type != FORM:
         return await decode.body(request, bytes_max, TokenRequest)
     content = await request.body(bytes_max)
+    if content.count(b"&") >= FIELDS_MAX:
+        raise problems.bad_request("The form cannot be read.")
     try:
-        pairs = parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
-    except ValueError:
+        fields = dict(urls.pairs(content))
+    except UnicodeDecodeError:
         raise problems.bad_request("The form cannot be read.") from None
-    return msgspec.convert(dict(pairs), TokenRequest)
+    return msgspec.convert(fields, TokenRequest)
 
 
 def _basic(request: Request) -> tuple[str, str] | None:
@@ -107,10 +108,10 @@ def _basic(request: Request) -> tuple[str, str] | None:
     if authorization[:6].lower() != "basic ":
         return None
     try:
-        client_id, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
+        client_id, _, secret = base64.b64decode(authorization[6:], validate=True).partition(b":")
+        return urls.decoded(client_id), urls.decoded(secret)
     except (binascii.Error, ValueError):
         return None
-    return unquote(client_id), unquote(secret)
 
 
 def _granted(key: Key, asked: str | None) -> list[str]:
@@ -119,14 +120,14 @@ def _granted(key: Key, asked: str | None) -> list[str]:
     Raises:
         Problem: 400, the key does not have one of them.
     """
-    held = auth.with_included(key.scopes)
+    held = scopes.with_included(key.scopes)
     if not asked:
-        return [scope for scope in auth.SCOPES if scope in held]
+        return scopes.in_order(held)
     wanted = set(asked.split())
     if not wanted <= held:
         said = problems.bad_request(f"The key does not have the scope {min(wanted - held)}.")
         raise _refused("invalid_scope", said)
-    return [scope for scope in auth.SCOPES if scope in wanted]
+    return scopes.in_order(wanted)
 
 
 def _refused(error: str, problem: Problem) -> Problem:
