@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     filter_depth_max: int
     lookup_connections: int
     statement_connections: int
+    batch_connections: int
     lookup_timeout_ms: int
     statement_timeout_ms: int
     connection_wait_ms: int

@@ -1,76 +1,43 @@
 """The database goes away and comes back under a running server."""
 
 import itertools
-import os
 import shutil
-import subprocess
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
-from conftest import Company, Database, Server, make_key, start_server, stop_server
-from tieline.postgres import account as database_user
+from cluster import Cluster
+from conftest import Company, Database, make_key, start_server, stop_server
 from tieline.postgres import embedded
 
 BACK_SECONDS_MAX = 30
 
 
-class Cluster:
-    """A PostgreSQL of this test's own, with a server on it and a company in it."""
-
-    def __init__(self, folder: Path, dsn: str) -> None:
-        self.folder = folder
-        self.database = Database(dsn)
-        self.server: Server | None = None
-
-    def company(self) -> Company:
-        assert self.server is not None
-        made = Company("acme", self.server, self.database)
-        self.database.execute("insert into tieline.company (id, name) values ('acme', 'Acme')")
-        made.keys = {scope: make_key(self.database, made.id, scope) for scope in ("api.write", "api.admin")}
-        return made
-
-    def control(self, *command: str) -> None:
-        """pg_ctl, as the database's user."""
-        user = database_user.database_user()
-        binaries = database_user.reachable_binaries(self.folder, user)
-        # Over a file: the server inherits the output, and a pipe would be waited for until it ends.
-        subprocess.run(
-            [binaries / "pg_ctl", "-D", self.folder / "postgres", "-s", "-w", *command],
-            user=user.uid if user else None,
-            group=user.gid if user else None,
-            extra_groups=[] if user else None,
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=True,
-        )
-
-
 @pytest.fixture(scope="module")
 def cluster(open_folder):
     folder = open_folder / "away"
-    with embedded.running(folder) as dsn:
-        made = Cluster(folder, dsn)
-        made.server = start_server(open_folder, "--database-url", dsn, "--data-dir", str(open_folder / "away-data"))
-        yield made
-        stop_server(made.server)
+    with embedded.running(folder):
+        yield Cluster(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def company(cluster):
-    made = cluster.company()
+def company(cluster, open_folder):
+    """A company on a server of this test's own."""
+    database = Database(embedded.ensure_running(cluster.folder))
+    data = str(open_folder / "away-data")
+    server = start_server(open_folder, "--database-url", database.dsn, "--data-dir", data)
+    database.execute("insert into tieline.company (id, name) values ('acme', 'Acme')")
+    made = Company("acme", server, database)
+    made.keys = {scope: make_key(database, made.id, scope) for scope in ("api.write", "api.admin")}
     made.has_system("crm", "https://crm.example")
-    return made
+    yield made
+    stop_server(server)
 
 
 def wait_until_well(caller: httpx.Client) -> None:
@@ -91,7 +58,7 @@ def test_a_restart_of_the_database_is_503_meanwhile_and_well_again_after_it(clus
             assert response.status_code == 503, path
             assert int(response.headers["retry-after"]) >= 1
         assert caller.get("/healthz").status_code == 200
-        embedded.ensure_running(cluster.folder)
+        cluster.revive()
         wait_until_well(caller)
         assert caller.post("/api/v2/elements", json={"title": "after"}).status_code == 201
 
@@ -126,7 +93,7 @@ def test_under_load_what_was_acknowledged_is_there_and_nothing_is_half_done(clus
     for writer in writers:
         writer.start()
     time.sleep(0.5)
-    end_backends(cluster)
+    end_backends(company.database)
     time.sleep(0.5)
     cluster.control("restart", "-m", "immediate")
     with company.client() as caller:
@@ -145,8 +112,8 @@ def test_under_load_what_was_acknowledged_is_there_and_nothing_is_half_done(clus
     assert {int(after["entityId"]) for _, _, after, _ in company.changes()} == {row[0] for row in there}
 
 
-def end_backends(cluster: Cluster) -> None:
-    with psycopg.connect(cluster.database.dsn, autocommit=True) as conn:
+def end_backends(database: Database) -> None:
+    with psycopg.connect(database.dsn, autocommit=True) as conn:
         conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tieline'")
 
 
@@ -154,7 +121,7 @@ def test_connections_that_are_killed_are_replaced(cluster, company):
     with company.client() as caller:
         wait_until_well(caller)
         for _ in range(5):
-            end_backends(cluster)
+            end_backends(company.database)
             statuses = [caller.get("/api/v2/elements").status_code for _ in range(3)]
             assert set(statuses) <= {200, 503}
             wait_until_well(caller)
@@ -164,11 +131,10 @@ def test_a_server_without_its_embedded_database_starts_it_again(open_folder):
     folder = open_folder / "revived"
     server = start_server(open_folder, "--data-dir", str(folder))
     try:
-        cluster = Cluster(folder, "")
         key = (folder / "admin.key").read_text().strip()
         with httpx.Client(base_url=server.url, headers={"apikey": key}, timeout=60) as caller:
             assert caller.post("/api/v2/elements", json={"title": "before", "id": 5}).status_code == 201
-            cluster.control("stop", "-m", "immediate")
+            Cluster(folder).control("stop", "-m", "immediate")
             wait_until_well(caller)
             assert caller.get("/api/v2/elements/5").json()["title"] == "before"
     finally:

@@ -31,7 +31,7 @@ CONNECT_SECONDS_MAX = 5
 SILENCE_SECONDS = 5.0
 WATCH_SECONDS = 1.0
 
-# Ends with what a lane adds. jit: json_to_recordset's cost guess would trigger it for a statement of a millisecond.
+# jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
 SESSION: LiteralString = """
 set role tieline_server; set search_path = tieline; set timezone = 'UTC'; set client_encoding = 'UTF8';
 set default_text_search_config = 'pg_catalog.english'; set jit = off; set datestyle = 'ISO';
@@ -208,7 +208,7 @@ class Connections:
         settings = self._settings
         timeout_ms = settings.lookup_timeout_ms if lane is Lane.POINT else settings.statement_timeout_ms
         conninfo = make_conninfo(self._dsn, application_name="tieline")
-        prepare = (SESSION + str(timeout_ms)).encode()
+        prepare = session_sql(timeout_ms)
         pgconn = await asyncio.to_thread(connect, conninfo.encode(), prepare, CONNECT_SECONDS_MAX)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -252,6 +252,11 @@ async def _watch(line: Pipeline, silence_seconds_max: float) -> None:
         await asyncio.sleep(WATCH_SECONDS)
         if line.in_flight and loop.time() - line.progress_at > silence_seconds_max:
             line.end("the server did not answer in time")
+
+
+def session_sql(statement_timeout_ms: int) -> bytes:
+    """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
+    return (SESSION + str(statement_timeout_ms)).encode()
 
 
 def _settings(session: Session) -> list[bytes | None]:

@@ -1,0 +1,173 @@
+"""Transactions of several steps, such as batches: each holds a connection of its own and runs in a thread of its own.
+
+Single statements do not come here: connections.py runs them in one round trip.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from tieline import problems
+from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text, session_sql
+from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, DatabaseError
+from tieline.postgres.run import DEADLOCKS, as_problem
+from tieline.postgres.session import Session
+from tieline.settings import Settings
+
+T = TypeVar("T")
+
+
+class Transactions:
+    """A pool of connections for this process; use it between `open` and `close` on one event loop."""
+
+    def __init__(self, dsn: str, settings: Settings) -> None:
+        self._settings = settings
+        wait_seconds = settings.connection_wait_ms / 1000
+        self._pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
+            make_conninfo(dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX),
+            kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
+            min_size=0,
+            max_size=settings.batch_connections,
+            open=False,
+            configure=self._configure,
+            name="transactions",
+            timeout=wait_seconds,
+            # psycopg_pool waits longer and longer between its attempts to connect. It starts anew after this time.
+            reconnect_timeout=wait_seconds,
+            num_workers=1,
+        )
+        self._threads = ThreadPoolExecutor(settings.batch_connections, thread_name_prefix="transaction")
+        self._free = asyncio.Semaphore(settings.batch_connections)
+        self._waiting = 0
+
+    def open(self) -> None:
+        """Start the pool; it connects when the first transaction comes."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Wait for the transactions that run, and end all connections."""
+        self._pool.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    async def run(self, session: Session, work: Callable[[psycopg.Connection], T], *, rollback: bool = False) -> T:
+        """Run `work` in a transaction and commit it; its statements have PostgreSQL's placeholders ($1).
+
+        `rollback`: undo what it did. If `work` raises, or if the caller is cancelled meanwhile, the transaction is
+        rolled back too. Nothing is tried again.
+
+        Raises:
+            DatabaseError: PostgreSQL refused a statement; also a deadlock, after which the caller may start again.
+            Problem: a value that PostgreSQL cannot store (400), no connection or none free in time (503), or a
+                statement that took too long (504).
+        """
+        await self._wait_for_thread()
+        is_abandoned = threading.Event()
+        transaction = partial(self._run, session, work, is_abandoned, rollback=rollback)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, transaction)
+        # A thread cannot be stopped: also after a cancelled call, the next one must wait until the thread has ended.
+        running.add_done_callback(self._on_done)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            is_abandoned.set()
+            raise
+
+    async def _wait_for_thread(self) -> None:
+        if self._waiting >= self._settings.connection_waiters_max:
+            raise problems.overloaded()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._settings.connection_wait_ms / 1000):
+                await self._free.acquire()
+        except TimeoutError:
+            raise problems.overloaded() from None
+        finally:
+            self._waiting -= 1
+
+    def _on_done(self, running: asyncio.Future[T]) -> None:
+        self._free.release()
+        if not running.cancelled():
+            # A cancelled caller does not fetch the error, and asyncio would log it as forgotten.
+            running.exception()
+
+    def _run(
+        self,
+        session: Session,
+        work: Callable[[psycopg.Connection], T],
+        is_abandoned: threading.Event,
+        *,
+        rollback: bool,
+    ) -> T:
+        """The whole transaction, in a thread."""
+        conn = self._connection()
+        try:
+            with conn.transaction(force_rollback=rollback) as transaction:
+                _set(conn, session)
+                done = work(conn)
+                if is_abandoned.is_set():
+                    raise psycopg.Rollback(transaction)
+        except UnicodeEncodeError:
+            raise problems.text_not_storable("half of a surrogate pair") from None
+        except psycopg.Error as error:
+            if conn.closed:
+                raise problems.database_unavailable() from error
+            raise _translated(error) from error
+        else:
+            return done
+        finally:
+            self._pool.putconn(conn)
+
+    def _connection(self) -> psycopg.Connection:
+        """A connection that answers. The pool replaces those that the server has ended, once they are put back."""
+        while True:
+            try:
+                conn = self._pool.getconn()
+            except (PoolTimeout, PoolClosed) as error:
+                # There are as many threads as connections, so nobody else has it: it cannot be opened.
+                raise problems.database_unavailable() from error
+            try:
+                conn.execute("")
+            except psycopg.Error:
+                conn.close()
+                self._pool.putconn(conn)
+            else:
+                return conn
+
+    def _configure(self, conn: psycopg.Connection) -> None:
+        conn.execute(session_sql(self._settings.statement_timeout_ms))
+
+
+def _set(conn: psycopg.Connection, session: Session) -> None:
+    """Company, actor, request and time zone, to the end of the transaction."""
+    values = [session.company_id, session.actor, session.request_id]
+    if session.time_zone is None:
+        conn.execute(SETTINGS_SQL, values)
+    else:
+        as_text(session.time_zone)
+        conn.execute(SETTINGS_TIME_ZONE_SQL, [*values, session.time_zone])
+
+
+def _translated(error: psycopg.Error) -> Exception:
+    """The error as `Connections.run` and run.py would raise it."""
+    if error.sqlstate is None:
+        # psycopg itself refuses NUL characters, before it sends anything.
+        is_nul = isinstance(error, psycopg.DataError) and "NUL" in str(error)
+        return problems.text_not_storable("a NUL character") if is_nul else error
+    report = error.diag
+    refused = DatabaseError(
+        error.sqlstate,
+        report.message_primary or "",
+        report.message_detail,
+        report.message_hint,
+        report.constraint_name,
+        report.column_name,
+    )
+    problem = None if refused.sqlstate in DEADLOCKS else as_problem(refused)
+    return problem or refused
