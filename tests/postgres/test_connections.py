@@ -8,11 +8,13 @@ import psycopg
 import pytest
 
 from tieline import settings
-from tieline.postgres.connections import Connections, DatabaseError, Lane
+from tieline.postgres.connections import Connections, DatabaseError
+from tieline.postgres.lane import POINT, SINGLE, Lane, lanes_of
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import Sql
 
+LANES = (POINT, SINGLE)
 NOBODY = Session("", "", "")
 
 
@@ -21,7 +23,8 @@ def opened(database, act: Callable[[Connections], Awaitable[None]], **given: int
 
     async def run() -> None:
         small = {"lookup_connections": 1, "statement_connections": 2, **given}
-        connections = Connections(database.dsn, settings.load({"data_dir": "/nonexistent", **small}, {}))
+        loaded = settings.load({"data_dir": "/nonexistent", **small}, {})
+        connections = Connections(lanes_of(loaded, database.dsn), loaded)
         await connections.open()
         try:
             await asyncio.wait_for(act(connections), 60)
@@ -36,14 +39,14 @@ def select(text: str, *values: str | bytes | None) -> Sql:
 
 
 async def point(connections: Connections, text: str, *values: str | bytes | None) -> object:
-    return (await connections.run(select(text, *values), NOBODY, lane=Lane.POINT))[0][0]
+    return (await connections.run(select(text, *values), NOBODY, lane=POINT))[0][0]
 
 
 async def single(connections: Connections, text: str, *values: str | bytes | None, **options: bool) -> object:
-    return (await connections.run(select(text, *values), NOBODY, lane=Lane.SINGLE, **options))[0][0]
+    return (await connections.run(select(text, *values), NOBODY, lane=SINGLE, **options))[0][0]
 
 
-@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("lane", LANES)
 def test_a_statement_runs_as_the_servers_role_with_the_settings_of_its_session(database, lane):
     text = """select current_user, current_setting('tieline.company'), current_setting('tieline.actor'),
         current_setting('tieline.requestId'), current_setting('TimeZone')"""
@@ -57,6 +60,26 @@ def test_a_statement_runs_as_the_servers_role_with_the_settings_of_its_session(d
         assert nobodys == [(b"tieline_server", b"", b"", b"", b"UTC")]
 
     opened(database, act, statement_connections=1)
+
+
+def test_a_lane_is_a_value_with_a_database_and_limits_of_its_own(database):
+    """As a replica's would be: look-ups go there when they name it."""
+    loaded = settings.load({"data_dir": "/nonexistent", "lookup_connections": 1, "statement_connections": 1}, {})
+    replica = Lane("replica", database.dsn, size=2, timeout_ms=300, shares_sync=True)
+
+    async def act():
+        connections = Connections([*lanes_of(loaded, database.dsn), replica], loaded)
+        await connections.open()
+        try:
+            assert connections.usage("replica") == (2, 0)
+            assert await connections.run(select("select 1"), NOBODY, lane="replica") == [(b"1",)]
+            with pytest.raises(DatabaseError) as refusal:
+                await connections.run(select("select pg_sleep(5)"), NOBODY, lane="replica")
+            assert refusal.value.sqlstate == "57014"
+        finally:
+            await connections.close()
+
+    asyncio.run(act())
 
 
 def test_a_statement_that_fails_fails_alone(database):
@@ -128,7 +151,7 @@ def test_bytes_that_are_no_utf8_are_the_databases_to_refuse(database):
     opened(database, act, statement_connections=1)
 
 
-@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("lane", LANES)
 def test_a_value_of_20_mb_passes_both_ways(database, lane):
     async def act(connections):
         value = b"x" * 20_000_000
@@ -186,7 +209,7 @@ def test_a_statement_that_somebody_forgot_is_prepared_again(database):
     async def act(connections):
         assert await single(connections, "select 'kept'") == b"kept"
         await single(connections, "select count(*) from pg_prepared_statements")
-        await connections.run(select("deallocate s1"), NOBODY, lane=Lane.SINGLE, prepared=False)
+        await connections.run(select("deallocate s1"), NOBODY, lane=SINGLE, prepared=False)
         assert await single(connections, "select 'kept'") == b"kept"
 
     opened(database, act, statement_connections=1)
@@ -194,7 +217,7 @@ def test_a_statement_that_somebody_forgot_is_prepared_again(database):
 
 def test_a_statement_past_its_time_is_cancelled_and_the_connection_goes_on(database):
     async def act(connections):
-        for lane in Lane:
+        for lane in LANES:
             with pytest.raises(DatabaseError) as refusal:
                 await connections.run(select("select pg_sleep(5)"), NOBODY, lane=lane)
             assert refusal.value.sqlstate == "57014"
@@ -246,7 +269,7 @@ def test_who_waits_too_long_or_behind_too_many_is_told_to_come_back(database):
 
 def test_a_caller_that_goes_away_cancels_nothing_of_others(database):
     async def act(connections):
-        for lane in Lane:
+        for lane in LANES:
             texts = ["select 1 from pg_sleep(0.02)"] * 10
             tasks = [asyncio.create_task(connections.run(select(text), NOBODY, lane=lane)) for text in texts]
             await asyncio.sleep(0.01)
@@ -267,12 +290,12 @@ def test_a_rolled_back_statement_answers_and_leaves_nothing(database, acme):
 
     async def act(connections):
         for _ in range(2):
-            assert await connections.run(insert, session, lane=Lane.SINGLE, rollback=True) == [(b"1",)]
+            assert await connections.run(insert, session, lane=SINGLE, rollback=True) == [(b"1",)]
         with pytest.raises(DatabaseError):
             await single(connections, "select 1 / 0", rollback=True)
-        assert await connections.run(insert, session, lane=Lane.SINGLE) == [(b"1",)]
+        assert await connections.run(insert, session, lane=SINGLE) == [(b"1",)]
         with pytest.raises(DatabaseError) as refusal:
-            await connections.run(insert, session, lane=Lane.SINGLE, rollback=True)
+            await connections.run(insert, session, lane=SINGLE, rollback=True)
         assert refusal.value.constraint == "element_pkey"
         assert await single(connections, "select txid_current_if_assigned() is null") == b"t"
 
@@ -286,7 +309,7 @@ def test_a_write_that_fails_leaves_the_write_before_it(database, acme):
 
     async def act(connections):
         sent = [
-            connections.run(select(text, acme.id, str(number // 2 + 1), "x"), session, lane=Lane.SINGLE)
+            connections.run(select(text, acme.id, str(number // 2 + 1), "x"), session, lane=SINGLE)
             for number in range(20)
         ]
         answers = await asyncio.gather(*sent, return_exceptions=True)
@@ -301,7 +324,7 @@ def test_connections_that_are_ended_by_the_server_come_back_by_themselves(databa
         answers: list[object] = []
         stop = asyncio.Event()
 
-        async def ask(lane: Lane) -> None:
+        async def ask(lane: str) -> None:
             while not stop.is_set():
                 try:
                     answers.append((await connections.run(select("select 1"), NOBODY, lane=lane))[0][0])
@@ -309,7 +332,7 @@ def test_connections_that_are_ended_by_the_server_come_back_by_themselves(databa
                     answers.append(problem.status)
                 await asyncio.sleep(0)
 
-        askers = [asyncio.create_task(ask(lane)) for lane in Lane for _ in range(8)]
+        askers = [asyncio.create_task(ask(lane)) for lane in LANES for _ in range(8)]
         for _ in range(3):
             await asyncio.sleep(0.3)
             await asyncio.to_thread(end_all, database)

@@ -3,7 +3,8 @@
 import asyncio
 
 from tieline import settings
-from tieline.postgres.connections import Connections, Lane
+from tieline.postgres.connections import Connections
+from tieline.postgres.lane import POINT, lanes_of
 from tieline.postgres.session import Session
 from tieline.sql.statement import Sql
 
@@ -12,10 +13,11 @@ def asked_together(database, text, sessions):
     """The same look-up for each session, all on their way before the first answer, on one connection."""
 
     async def act():
-        connections = Connections(database.dsn, settings.load({}, {"TIELINE_LOOKUP_CONNECTIONS": "1"}))
+        loaded = settings.load({}, {"TIELINE_LOOKUP_CONNECTIONS": "1"})
+        connections = Connections(lanes_of(loaded, database.dsn), loaded)
         await connections.open()
         try:
-            runs = [connections.run(Sql(text, ()), session, lane=Lane.POINT) for session in sessions]
+            runs = [connections.run(Sql(text, ()), session, lane=POINT) for session in sessions]
             return [rows[0][0].decode() for rows in await asyncio.gather(*runs)]
         finally:
             await connections.close()

@@ -1,7 +1,8 @@
 """What PostgreSQL refused → what the client is told, for the statements that ship with the package."""
 
 from tieline import problems
-from tieline.postgres.connections import Connections, DatabaseError, Lane, Row
+from tieline.postgres.connections import Connections, DatabaseError, Row
+from tieline.postgres.lane import SINGLE
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import Sql, shipped
@@ -42,7 +43,7 @@ async def run_again(
     statement: Sql,
     *,
     attempts_max: int,
-    lane: Lane = Lane.SINGLE,
+    lane: str = SINGLE,
     rollback: bool = False,
 ) -> list[Row]:
     """Run a statement, and again so many times at the most when another request's rows were in its way.

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from tieline.postgres.connections import Connections, DatabaseError, Lane
+from tieline.postgres.connections import Connections, DatabaseError
+from tieline.postgres.lane import POINT, SINGLE
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.settings import Settings
@@ -99,7 +100,7 @@ class Callers:
         now = time.monotonic()
         remembered = self._remembered.get(place)
         if remembered is None or remembered.until < now:
-            rows = await self._connections.run(question, session, lane=Lane.POINT)
+            rows = await self._connections.run(question, session, lane=POINT)
             found = msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
@@ -122,6 +123,6 @@ class Callers:
         for company_id, ids in used.items():
             statement = Sql(shipped("keys/touch"), (company_id, msgspec.json.encode(sorted(ids))))
             try:
-                await self._connections.run(statement, Session(company_id, "", ""), lane=Lane.SINGLE)
+                await self._connections.run(statement, Session(company_id, "", ""), lane=SINGLE)
             except (Problem, DatabaseError) as error:
                 log.warning("The times of last use could not be written.", reason=str(error))

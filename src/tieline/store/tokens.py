@@ -15,7 +15,8 @@ from joserfc.jwk import KeySet, OctKey
 
 from tieline import problems
 from tieline.postgres import run as constraints
-from tieline.postgres.connections import Connections, Lane
+from tieline.postgres.connections import Connections
+from tieline.postgres.lane import POINT
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 from tieline.sql.statement import Sql, shipped
@@ -105,7 +106,7 @@ class SigningKeys:
     async def _read(self) -> None:
         verifies_seconds = self._lifetime_seconds + self._believed_seconds
         statement = Sql(shipped("tokens/signing_keys"), (str(verifies_seconds),))
-        rows = await self._connections.run(statement, Session("", "", ""), lane=Lane.POINT)
+        rows = await self._connections.run(statement, Session("", "", ""), lane=POINT)
         keys = [
             (
                 OctKey.import_key(bytes.fromhex((secret or b"").decode()), {"kid": (kid or b"").decode()}),

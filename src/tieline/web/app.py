@@ -20,6 +20,7 @@ from tieline import problems
 from tieline.dialect.request.query import Limits
 from tieline.postgres import embedded
 from tieline.postgres.connections import Connections
+from tieline.postgres.lane import lanes_of
 from tieline.problems import Problem
 from tieline.settings import Settings
 from tieline.store.callers import Callers
@@ -60,7 +61,7 @@ class App:
     def __init__(self, settings: Settings, dsn: str) -> None:
         """`dsn`: the migrated database, embedded or not."""
         revive = None if settings.database_url else partial(embedded.ensure_running, settings.data_path)
-        connections = Connections(dsn, settings, revive)
+        connections = Connections(lanes_of(settings, dsn), settings, revive)
         self._in_flight = 0
         self._server = Server(
             settings,

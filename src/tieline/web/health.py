@@ -1,7 +1,8 @@
 """Is the process up, can it serve, and how is it doing?"""
 
 from tieline import problems
-from tieline.postgres.connections import DatabaseError, Lane
+from tieline.postgres.connections import DatabaseError
+from tieline.postgres.lane import SINGLE
 from tieline.postgres.migrate import shipped_migrations
 from tieline.postgres.session import Session
 from tieline.sql.statement import Sql, shipped
@@ -26,7 +27,7 @@ async def ready(server: Server, request: Request) -> Answer:
     """
     session = Session("", "", request.id)
     try:
-        rows = await server.connections.run(Sql(shipped("health/migrations"), ()), session, lane=Lane.SINGLE)
+        rows = await server.connections.run(Sql(shipped("health/migrations"), ()), session, lane=SINGLE)
     except DatabaseError as error:
         raise problems.database_unavailable() from error
     missing = set(shipped_migrations()) - {(row[0] or b"").decode() for row in rows}

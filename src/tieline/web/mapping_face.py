@@ -21,7 +21,8 @@ from tieline.dialect.sql.read import REFUSED_NOT_SINGLE
 from tieline.dialect.sql.write import REFUSED_PUT_MISMATCH, REFUSED_TOO_MANY
 from tieline.dialect.statement import prepare
 from tieline.postgres import run as constraints
-from tieline.postgres.connections import DatabaseError, Lane, Row
+from tieline.postgres.connections import DatabaseError, Row
+from tieline.postgres.lane import POINT, SINGLE
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import Sql
@@ -164,7 +165,7 @@ def _headers(asked: Asked, wishes: Preferences) -> Headers:
 
 
 def _run(
-    server: Server, session: Session, statement: Sql, *, lane: Lane = Lane.SINGLE, rollback: bool = False
+    server: Server, session: Session, statement: Sql, *, lane: str = SINGLE, rollback: bool = False
 ) -> Awaitable[list[Row]]:
     return constraints.run_again(
         server.connections, session, statement, attempts_max=ATTEMPTS_MAX, lane=lane, rollback=rollback
@@ -175,7 +176,7 @@ async def _read(server: Server, session: Session, asked: Asked, plan: Plan, stat
     read = plan.model
     assert isinstance(read, Read), "only a read is answered here"
     try:
-        rows = await _run(server, session, statement, lane=Lane.POINT if read.is_lookup else Lane.SINGLE)
+        rows = await _run(server, session, statement, lane=POINT if read.is_lookup else SINGLE)
         page, total, body = rows[0]
         found = _number(page)
         counted = await _total(server, session, asked, plan, total)
@@ -273,7 +274,7 @@ async def _write_problem(server: Server, session: Session, plan: Plan, error: Da
 async def _explained(server: Server, session: Session, statement: Sql) -> Row | None:
     """An explanation's row. The error stands without it, if the explanation fails."""
     try:
-        rows = await server.connections.run(statement, session, lane=Lane.SINGLE)
+        rows = await server.connections.run(statement, session, lane=SINGLE)
     except (DatabaseError, Problem):
         return None
     return rows[0] if rows else None

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessColl
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from tieline.postgres.connections import Connections, Lane
+from tieline.postgres.connections import Connections
 from tieline.web.request import Request
 
 HEADERS = (("content-type", prometheus_client.CONTENT_TYPE_PLAIN_0_0_4), ("cache-control", "no-store"))
@@ -83,9 +83,9 @@ class Metrics:
         _gauge(registry, "tieline_requests_in_flight", "Requests that are under way.", in_flight)
         open_connections = Gauge("tieline_database_connections", "Open connections.", ("lane",), registry=registry)
         in_use = Gauge("tieline_database_connections_in_use", "Connections at work.", ("lane",), registry=registry)
-        for lane in Lane:
-            open_connections.labels(lane.name.lower()).set_function(lambda lane=lane: connections.usage(lane)[0])
-            in_use.labels(lane.name.lower()).set_function(lambda lane=lane: connections.usage(lane)[1])
+        for lane in connections.lanes:
+            open_connections.labels(lane).set_function(lambda lane=lane: connections.usage(lane)[0])
+            in_use.labels(lane).set_function(lambda lane=lane: connections.usage(lane)[1])
         waiting = "Requests that wait for a connection."
         _gauge(registry, "tieline_database_waiting", waiting, lambda: connections.waiting)
 
