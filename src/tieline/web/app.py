@@ -27,6 +27,7 @@ from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
 from tieline.web import accept, logs, respond, routes
 from tieline.web.auth import authenticate
+from tieline.web.face import Face
 from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
 from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
@@ -132,12 +133,14 @@ class App:
         if self._in_flight > self._server.settings.requests_in_flight_max:
             raise problems.too_busy()
         require_sane_head(request, self._server.settings)
-        handler = routes.find(request)
+        match = routes.find(request.method, request.path)
+        endpoint, handler = match.endpoint, match.handler
+        request.face, request.route, request.parameters = endpoint.face, endpoint.path, match.parameters
         if isinstance(handler, routes.Open):
             return await handler.handler(self._server, request)
         caller = await authenticate(self._server, request)
         request.timings["auth"] = perf_counter() - started
-        if request.path.startswith(respond.ELEMENT_FACE):
+        if endpoint.face is Face.ELEMENT:
             accept.require_json(request)
         return await handler(self._server, request, caller)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import IO, Any
 
 from tieline import problems
+from tieline.web.face import Face
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,6 +29,7 @@ class Request:
         "actor",
         "client",
         "company_id",
+        "face",
         "headers",
         "id",
         "method",
@@ -52,6 +54,8 @@ class Request:
         self.scheme: str = scope.get("scheme", "http")
         # What the log and the history know it by: the client's own id for it, or one of ours.
         self.id = ""
+        # Those of the endpoint, once it is known.
+        self.face: Face | None = None
         self.route = ""
         self.parameters: dict[str, str] = {}
         self.company_id: str | None = None

@@ -10,10 +10,10 @@ import msgspec
 
 from tieline import problems
 from tieline.problems import Problem
+from tieline.web.face import Face, face_of
 from tieline.web.request import Headers, Message, Request, Send
 
 JSON = "application/json; charset=utf-8"
-ELEMENT_FACE = "/api/"
 # The higher ones take twice as long and more, for a tenth less to send.
 GZIP_LEVEL = 1
 # A client that names it only to say that it must not be.
@@ -92,8 +92,8 @@ async def compressed(answer: Answer, request: Request) -> Answer:
 
 
 def refusal(problem: Problem, request: Request) -> Answer:
-    """A problem in the words of the face that the request went to."""
-    if request.path.startswith(ELEMENT_FACE):
+    """A problem in the form of the face that the request went to."""
+    if (request.face or face_of(request.path)) is Face.ELEMENT:
         body = problems.as_problem_json(problem, base_url=_base_url(request), path=request.path, trace_id=request.id)
         return Answer(problem.status, (("content-type", "application/problem+json"), *problem.headers), body)
     return Answer(problem.status, (("content-type", JSON), *problem.headers), problems.as_postgrest(problem))
