@@ -21,6 +21,7 @@ from tieline.dialect.request.query import Limits
 from tieline.postgres import embedded
 from tieline.postgres.connections import Connections
 from tieline.postgres.lane import lanes_of
+from tieline.postgres.transactions import Transactions
 from tieline.problems import Problem
 from tieline.settings import Settings
 from tieline.store.callers import Callers
@@ -68,6 +69,7 @@ class App:
             settings,
             Limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max),
             connections,
+            Transactions(dsn, settings),
             Callers(connections, settings),
             SigningKeys(connections, settings),
             Rates(settings),
@@ -97,11 +99,13 @@ class App:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._server.connections.open()
+        self._server.transactions.open()
         self._server.callers.open()
         _spare_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._server.callers.close()
+        self._server.transactions.close()
         await self._server.connections.close()
         await send({"type": "lifespan.shutdown.complete"})
 

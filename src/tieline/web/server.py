@@ -1,9 +1,10 @@
-"""What every handler may use; made once, in app.py."""
+"""The parts of a running server that every handler may use."""
 
 from dataclasses import dataclass, field
 
 from tieline.dialect.request.query import Limits
 from tieline.postgres.connections import Connections
+from tieline.postgres.transactions import Transactions
 from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
@@ -14,15 +15,16 @@ from tieline.web.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The process's settings, its connections, the keys of its callers, how often they call, what is counted."""
+    """Made once, in app.py."""
 
     settings: Settings
     query_limits: Limits
     connections: Connections
+    transactions: Transactions
     callers: Callers
     signing_keys: SigningKeys
     rates: Rates
     metrics: Metrics
     transfers: Turns
-    # May hold a password.
+    # It may hold a password.
     dsn: str = field(repr=False)
