@@ -84,12 +84,19 @@ def token_revoked() -> Problem:
     return Problem("token-revoked", 401, "PGRST301", "The key behind this token was revoked.", headers=bearer)
 
 
-def too_many_requests(retry_after_seconds: int) -> Problem:
-    """The key's rate limit is used up, or the address has tried too many credentials that do not hold."""
+def too_many_requests(retry_after_seconds: int, headers: Sequence[tuple[str, str]] = ()) -> Problem:
+    """The key's rate limit is used up, or the address has tried too many credentials that do not hold.
+
+    `headers`: what else the answer says, such as the rate limit.
+    """
     message = f"Too many requests. Try again in {retry_after_seconds} s."
-    retry = [("retry-after", str(retry_after_seconds))]
     return Problem(
-        "too-many-requests", 429, "PGRST429", message, headers=retry, extra={"retryAfter": retry_after_seconds}
+        "too-many-requests",
+        429,
+        "PGRST429",
+        message,
+        headers=[("retry-after", str(retry_after_seconds)), *headers],
+        extra={"retryAfter": retry_after_seconds},
     )
 
 

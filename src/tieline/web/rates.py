@@ -48,9 +48,7 @@ class Rates:
             ("x-ratelimit-reset", str(int(window.ends_at) + 1)),
         )
         if window.count > limit:
-            problem = problems.too_many_requests(_seconds_until(window.ends_at))
-            problem.headers = (*problem.headers, *headers)
-            raise problem
+            raise problems.too_many_requests(_seconds_until(window.ends_at), headers)
         return headers
 
     def require_few_failures(self, address: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import replace
 
 import msgspec
 
@@ -132,5 +133,4 @@ def _granted(key: Key, asked: str | None) -> list[str]:
 
 def _refused(error: str, problem: Problem) -> Problem:
     """The same refusal with RFC 6749's own word for it, which OAuth2 libraries look for."""
-    problem.extra = {**problem.extra, "error": error, "error_description": problem.message}
-    return problem
+    return replace(problem, extra={**problem.extra, "error": error, "error_description": problem.message})
