@@ -26,8 +26,8 @@ class FieldError(msgspec.Struct, frozen=True):
 class Problem(Exception):
     """What a client did, or met, that ends its request.
 
-    `slug` names it on the element face, `code` on the mapping face; `status` holds for both. `headers` go out with
-    the answer, `extra` are further members of the element face's body.
+    `slug` names it on the element face, `code` on the mapping face; `status` is the same on both. `headers` go out with
+    the answer, `extra` are further members of the body; the mapping face has none.
     """
 
     slug: str
@@ -37,7 +37,7 @@ class Problem(Exception):
     details: str | None = None
     hint: str | None = None
     errors: Sequence[FieldError] = ()
-    extra: Mapping[str, str | int | msgspec.Raw] = field(default_factory=dict[str, str | int | msgspec.Raw])
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
     headers: Sequence[tuple[str, str]] = ()
 
     def __str__(self) -> str:
@@ -166,6 +166,18 @@ def too_busy() -> Problem:
     return _try_again("Too many requests are under way.")
 
 
+def import_stopped(line: int | None, reason: str, landed: Mapping[str, object], *, is_dry_run: bool) -> Problem:
+    """A batch of an import did not land; those before it have. `line`: the first one that did not, if one was read.
+
+    `landed`: the members of the answer to an import that came to its end.
+    """
+    message = f"The import stopped at line {line}." if line is not None else "The import stopped before its first line."
+    hint = "Nothing was changed: send the file again." if is_dry_run else "Send the rows from there on again."
+    retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
+    extra = {**landed, **({} if line is None else {"stoppedAtLine": line})}
+    return Problem("unavailable", 503, "PGRST000", message, reason, hint, extra=extra, headers=retry)
+
+
 def _try_again(message: str) -> Problem:
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
@@ -275,6 +287,12 @@ def as_postgrest(problem: Problem) -> bytes:
     """The mapping face's body: PostgREST's four members."""
     body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
     return msgspec.json.encode(body)
+
+
+def as_service(problem: Problem) -> bytes:
+    """The body of the service's own endpoints: PostgREST's four members, and behind them those in `extra`."""
+    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
+    return msgspec.json.encode({**body, **problem.extra})
 
 
 def as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:

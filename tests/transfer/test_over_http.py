@@ -2,10 +2,13 @@
 
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from documents import ROOT
+from tieline.transfer.load import BATCH_ROWS_MAX
 
 EXAMPLES = ROOT / "examples" / "bioregistry"
 CSV = {"content-type": "text/csv"}
@@ -123,6 +126,36 @@ def test_a_body_that_is_cut_off_lands_nothing(client, acme):
     time.sleep(0.3)
     with acme.client() as again:
         assert again.get("/externalIntegrationMapping").json() == []
+
+
+def test_an_import_that_is_stopped_says_what_landed_and_from_which_line_it_stopped(client, acme):
+    imported(client, "mappings", HEADER + b"item,held,xero,held\n")
+    rows = [*(b"item,%d,xero,%d\n" % (n, n) for n in range(BATCH_ROWS_MAX - 1)), b"item,,xero,1\n"]
+    later = [b"item,held,xero,changed\n", b"item,later,xero,later\n"]
+    with psycopg.connect(acme.database.dsn) as holder, ThreadPoolExecutor(1) as thread:
+        holder.execute('select from tieline."externalIntegrationMapping" where "externalId" = %s for update', ("held",))
+        sent = thread.submit(client.post, "/import/mappings", content=HEADER + b"".join(rows + later), headers=CSV)
+        end_who_waits(acme.database)
+        answer = sent.result()
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    told = answer.json()
+    assert told["message"] == f"The import stopped at line {BATCH_ROWS_MAX + 2}."
+    counts = [told[name] for name in ("created", "updated", "unchanged", "skipped", "refused", "stoppedAtLine")]
+    assert counts == [BATCH_ROWS_MAX - 1, 0, 0, 0, 1, BATCH_ROWS_MAX + 2]
+    assert [refusal["line"] for refusal in told["refusals"]] == [BATCH_ROWS_MAX + 1]
+    rest = imported(client, "mappings", HEADER + b"".join(later))
+    assert (rest["created"], rest["updated"], rest["refused"]) == (1, 1, 0)
+
+
+def end_who_waits(database):
+    """End the connection that waits for a row, once there is one."""
+    ending = """select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'"""
+    until = time.monotonic() + 30
+    while not database.execute(ending):
+        assert time.monotonic() < until, "nobody waited"
+        time.sleep(0.05)
 
 
 def test_only_keys_of_api_admin_may(acme):

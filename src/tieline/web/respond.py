@@ -93,10 +93,12 @@ async def compressed(answer: Answer, request: Request) -> Answer:
 
 def refusal(problem: Problem, request: Request) -> Answer:
     """A problem in the form of the face that the request went to."""
-    if (request.face or face_of(request.path)) is Face.ELEMENT:
+    face = request.face or face_of(request.path)
+    if face is Face.ELEMENT:
         body = problems.as_problem_json(problem, base_url=_base_url(request), path=request.path, trace_id=request.id)
         return Answer(problem.status, (("content-type", "application/problem+json"), *problem.headers), body)
-    return Answer(problem.status, (("content-type", JSON), *problem.headers), problems.as_postgrest(problem))
+    body = problems.as_service(problem) if face is Face.SERVICE else problems.as_postgrest(problem)
+    return Answer(problem.status, (("content-type", JSON), *problem.headers), body)
 
 
 def _base_url(request: Request) -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from dataclasses import dataclass
 from typing import IO, cast, get_args
 
 import msgspec
@@ -11,10 +12,10 @@ import psycopg
 from tieline import accept, problems
 from tieline.postgres.database import connected
 from tieline.postgres.session import Session
-from tieline.problems import FieldError
+from tieline.problems import FieldError, Problem
 from tieline.store.companies import UnknownCompanyError
 from tieline.transfer import records
-from tieline.transfer.columns import What
+from tieline.transfer.columns import Refused, Row, What
 from tieline.transfer.formats import FileRefusedError, Format
 from tieline.transfer.load import Job, Landed, StoppedError, load
 from tieline.transfer.plan import OnConflict
@@ -42,7 +43,7 @@ class Refusal(msgspec.Struct):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What became of the rows of an import."""
+    """The body of an import's answer: how many rows became what."""
 
     created: int = 0
     updated: int = 0
@@ -63,11 +64,36 @@ class Report(msgspec.Struct, rename="camel"):
         self.refusals += [Refusal(refused.line, refused.reason) for refused in landed.refused[:room]]
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far an import has come; `next_line` is the first line that was read and has not landed."""
+
+    report: Report
+    next_line: int | None = None
+
+    def passing(self, rows: Iterable[Row | Refused]) -> Generator[Row | Refused]:
+        """The same rows, noted as they are read."""
+        for row in rows:
+            if self.next_line is None:
+                self.next_line = row.line
+            yield row
+
+    def add(self, landed: Landed) -> None:
+        """All rows that were read have landed."""
+        self.report.add(landed)
+        self.next_line = None
+
+    def stopped(self, reason: str) -> Problem:
+        """The end of an import that cannot go on."""
+        landed = msgspec.to_builtins(self.report)
+        return problems.import_stopped(self.next_line, reason, landed, is_dry_run=self.report.dry_run)
+
+
 async def import_rows(server: Server, request: Request, caller: Caller) -> Answer:
-    """Take a file in from the body. It is read whole before the first row lands, so a cut connection changes nothing.
+    """Import the file in the body. It is read whole before the first row lands, so a cut connection changes nothing.
 
     Raises:
-        Problem: the file as a whole cannot be taken, or the database was away; what had landed then is in the details.
+        Problem: the whole file cannot be imported, or a batch did not land; then its members say what had landed.
     """
     require_scope(caller, "api.admin")
     what, form = _what(request), _body_form(request)
@@ -76,7 +102,7 @@ async def import_rows(server: Server, request: Request, caller: Caller) -> Answe
     with server.transfers.one(), tempfile.TemporaryFile() as file:
         await request.spool(file, server.settings.import_bytes_max)
         file.seek(0)
-        await asyncio.to_thread(_load, server.dsn, file, form, job, report)
+        await asyncio.to_thread(_load, server.dsn, file, form, job, Progress(report))
     return Answer(200, (("content-type", JSON),), msgspec.json.encode(report))
 
 
@@ -100,21 +126,20 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
     return Answer(200, headers, first, stream)
 
 
-def _load(dsn: str, file: IO[bytes], form: Format, job: Job, report: Report) -> None:
+def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress) -> None:
     """In a thread: the loader waits for PostgreSQL."""
     try:
         rows = records.read(file, form, job.what, job.session.company_id)
         with connected(dsn) as conn:
-            load(conn, rows, job, report.add)
+            load(conn, progress.passing(rows), job, progress.add)
     except FileRefusedError as error:
         raise problems.bad_request(str(error)) from None
     except UnknownCompanyError:
         raise problems.unauthorized("The company of this key is gone.") from None
-    except (StoppedError, psycopg.OperationalError) as error:
-        landed = report.created + report.updated + report.unchanged
-        problem = problems.database_unavailable()
-        problem.details = f"{landed} rows had landed. {error if isinstance(error, StoppedError) else ''}".strip()
-        raise problem from error
+    except StoppedError as error:
+        raise progress.stopped(str(error)) from error
+    except psycopg.OperationalError as error:
+        raise progress.stopped("The database cannot be reached now.") from error
 
 
 async def _exported(server: Server, what: What, form: Format, session: Session) -> AsyncGenerator[bytes]:
