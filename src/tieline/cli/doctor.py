@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tieline.cli.terminal import Options
+from tieline.cli.terminal import Options, show
 from tieline.postgres import embedded
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
@@ -22,6 +22,13 @@ class Finding:
     what: str
     state: str
     remedy: str | None = None
+
+
+def doctor(*, options: Options | None = None) -> int:
+    """Say what is wrong with settings, database, indexes and clock, and what to do about it."""
+    findings = examine(options or Options())
+    show(("what", "is", "to do"), [(one.what, one.state, one.remedy or "") for one in findings])
+    return 1 if any(one.remedy is not None for one in findings) else 0
 
 
 def examine(options: Options) -> list[Finding]:

@@ -20,6 +20,8 @@ from tieline.postgres import database
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 
+Company = Annotated[str, Parameter(help="The company's id.")]
+
 
 class RefusalError(Exception):
     """What a command will not do; the text is one sentence."""

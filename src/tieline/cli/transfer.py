@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,10 +26,7 @@ from tieline.transfer.unload import unload
 # More refused rows than this are counted on the terminal; --report has them all.
 REFUSED_SHOWN_MAX = 1_000
 
-transfer_app = App()
 
-
-@transfer_app.command(name="import")
 def import_file(
     file: Annotated[str, Parameter(name="FILE", allow_leading_hyphen=True, help="The file; - is standard input.")],
     *,
@@ -99,7 +96,6 @@ def _form(name: str, given: Format | None) -> Format:
         raise RefusalError(str(error)) from None
 
 
-@transfer_app.command(name="export")
 def export_file(
     *,
     company: str,

@@ -1,0 +1,82 @@
+"""`tieline serve`, `tieline migrate` and `tieline psql`: the server and its database."""
+
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+from cyclopts import Parameter
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tieline.cli import first_key
+from tieline.cli.terminal import Options, RefusalError, answer, say
+from tieline.postgres import account, database
+from tieline.postgres.migrate import shipped_migrations
+from tieline.settings import Settings
+
+
+def serve(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: Annotated[int | None, Parameter(help="Server processes.")] = None,
+    options: Options | None = None,
+) -> None:
+    """Serve both faces until a signal ends it."""
+    # Not for the other commands: a server's libraries take longer to load than they to run.
+    from tieline import serve as server  # noqa: PLC0415
+
+    settings = (options or Options()).load(host=host, port=port, workers=workers)
+    with _alone(settings), database.opened(settings) as dsn:
+        with database.connected(dsn) as conn:
+            path = first_key.ensure(conn, settings.data_path, has_embedded=not settings.database_url)
+        if path is not None:
+            say(f"The registry is new: the key for the company {first_key.COMPANY!r} is in {path}")
+        try:
+            server.serve(settings, dsn)
+        except server.CannotListenError as error:
+            raise RefusalError(str(error)) from None
+
+
+@contextmanager
+def _alone(settings: Settings) -> Generator[None]:
+    """One server on a data folder; with a database of its own it may have as many as it likes."""
+    if settings.database_url:
+        yield
+        return
+    account.make_folder(settings.data_path, account.database_user())
+    with account.lock_file(settings.data_path / "serve.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RefusalError(f"Another tieline serves the data folder {settings.data_path} already.") from None
+        yield
+
+
+def migrate(*, options: Options | None = None) -> None:
+    """Bring the database up to this release; serve does so by itself."""
+    with database.opened((options or Options()).load()):
+        answer(f"The database is at {shipped_migrations()[-1]}.")
+
+
+def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options | None = None) -> int:
+    """Open the database with psql; arguments after -- are psql's."""
+    settings = (options or Options()).load()
+    with database.opened(settings) as dsn:
+        binaries = account.reachable_binaries(settings.data_path, None)
+        # An interrupt is psql's to handle, which ends a statement with it. Not SIG_IGN: psql would inherit that.
+        signal.signal(signal.SIGINT, _leave)
+        # Everybody on the machine sees command lines; a process's environment is its user's own.
+        parts = conninfo_to_dict(dsn)
+        password = str(parts.pop("password", "") or "")
+        secret = {"PGPASSWORD": password} if password else {}
+        command = [binaries / "psql", make_conninfo("", **parts), *arguments]
+        return subprocess.run(command, check=False, env={**os.environ, **secret}).returncode
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Go on."""
