@@ -223,6 +223,11 @@ def not_acceptable(accepted: str, offered: str = "application/json") -> Problem:
     return Problem("not-acceptable", 406, "PGRST107", f"The answer is {offered}; Accept names {accepted}.")
 
 
+def company_exists(company_id: str) -> Problem:
+    """The id is another company's."""
+    return Problem("conflict", 409, "23505", f"There is a company {company_id!r} already.")
+
+
 def element_not_found(element_id: int) -> Problem:
     """No such element, in this company at least."""
     return Problem("resource-not-found", 404, "PGRST116", f"There is no element {element_id}.")

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import psycopg
 from cyclopts import App, Parameter
 
 from tieline.cli.terminal import Options, RefusalError, answer, registry, show
@@ -19,10 +18,7 @@ def add_company(
     if not id_.strip():
         raise RefusalError("A company's id cannot be blank.")
     with registry(options) as conn:
-        try:
-            companies.add(conn, id_, name or id_)
-        except psycopg.errors.UniqueViolation:
-            raise RefusalError(f"There is a company {id_!r} already.") from None
+        companies.add(conn, id_, name or id_)
     answer(f"Added the company {id_}.")
 
 

@@ -4,12 +4,12 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import psycopg
-
 from tieline.cli.terminal import Options, show
 from tieline.postgres import embedded
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
+from tieline.postgres.pipeline import DatabaseError
+from tieline.postgres.refusal import refusals
 from tieline.settings import Settings, SettingsError
 
 CLOCK_SECONDS_MAX = 5
@@ -44,13 +44,14 @@ def examine(options: Options) -> list[Finding]:
         with ExitStack() as stack:
             dsn = settings.database_url or stack.enter_context(embedded.running(settings.data_path))
             before = time.time()
-            found = examine_database(dsn)
+            with refusals():
+                found = examine_database(dsn)
             clock = found.clock - (before + time.time()) / 2
             return [*findings, *_of_database(found, settings), _of_clock(clock)]
     except EmbeddedError as error:
         return [*findings, Finding("database", str(error), "See the sentence before.")]
-    except psycopg.Error as error:
-        said = " ".join(str(error).split())
+    except DatabaseError as error:
+        said = " ".join(error.message.split())
         return [*findings, Finding("database", f"cannot be reached: {said}", "Start it, or correct --database-url.")]
 
 

@@ -6,10 +6,9 @@ import secrets
 import stat
 from pathlib import Path
 
-import psycopg
-
 from tieline.postgres import account as database_user
 from tieline.postgres.account import EmbeddedError
+from tieline.postgres.database import Connection
 from tieline.store import companies, keys
 from tieline.store.keys import NewKey
 
@@ -19,7 +18,7 @@ FILE = "admin.key"
 KEY = re.compile(r"tl_[A-Za-z0-9_-]{43}")
 
 
-def ensure(conn: psycopg.Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
+def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
     """Where the key is, if the registry was empty and the key was made now.
 
     The file comes before the commit: a crash in between leaves a key that the next start registers.

@@ -4,10 +4,9 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-import psycopg
 from cyclopts import App, Parameter
 
-from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, show, unknown_company
+from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, show
 from tieline.scopes import KeyScope
 from tieline.store import keys
 from tieline.store.keys import NewKey
@@ -31,10 +30,7 @@ def create_key(
     new = NewKey(company, name, scope, _per_minute(rate_limit), _time(expires))
     key = keys.made()
     with registry(options) as conn:
-        try:
-            key_id = keys.create(conn, new, key)
-        except psycopg.errors.ForeignKeyViolation:
-            raise unknown_company(company) from None
+        key_id = keys.create(conn, new, key)
     if key_id is None:
         raise RefusalError(f"The key would have expired already: --expires {expires} is not in the future.")
     answer(key)

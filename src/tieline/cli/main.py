@@ -4,7 +4,6 @@ import os
 import sys
 from importlib.metadata import version
 
-import psycopg
 from cyclopts import App
 from cyclopts.config import Env
 from rich.console import Console
@@ -19,7 +18,10 @@ from tieline.cli.tokens import token_app
 from tieline.cli.transfer import export_file, import_file
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.database import DatabaseUnusableError
+from tieline.postgres.pipeline import DatabaseError
+from tieline.problems import Problem
 from tieline.settings import PREFIX, SettingsError
+from tieline.store.companies import UnknownCompanyError
 
 INTERRUPTED = 130
 
@@ -52,9 +54,12 @@ def run() -> int:
         return INTERRUPTED
     except (RefusalError, SettingsError, EmbeddedError, DatabaseUnusableError) as error:
         say(" ".join(str(error).split()))
-    except psycopg.Error as error:
-        said = error.diag.message_primary or str(error)
-        say(f"The database refused: {' '.join(said.split())}")
+    except UnknownCompanyError as error:
+        say(f"There is no company {error.company_id!r}. Add it with: tieline company add {error.company_id}")
+    except Problem as problem:
+        say(problem.message if problem.hint is None else f"{problem.message} {problem.hint}")
+    except DatabaseError as error:
+        say(f"The database refused: {' '.join(error.message.split())}")
     except OSError as error:
         say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
     else:

@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tieline.cli import first_key
 from tieline.cli.terminal import Options, RefusalError, answer, say
@@ -70,11 +69,10 @@ def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], optio
         binaries = account.reachable_binaries(settings.data_path, None)
         # An interrupt is psql's to handle, which ends a statement with it. Not SIG_IGN: psql would inherit that.
         signal.signal(signal.SIGINT, _leave)
-        # Everybody on the machine sees command lines; a process's environment is its user's own.
-        parts = conninfo_to_dict(dsn)
-        password = str(parts.pop("password", "") or "")
+        # All users of the machine can read a command line, but not another user's environment.
+        address, password = database.without_password(dsn)
         secret = {"PGPASSWORD": password} if password else {}
-        command = [binaries / "psql", make_conninfo("", **parts), *arguments]
+        command = [binaries / "psql", address, *arguments]
         return subprocess.run(command, check=False, env={**os.environ, **secret}).returncode
 
 

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import psycopg
 from cyclopts import App, Parameter
 
-from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, session, show, unknown_company
+from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, session, show
 from tieline.store import companies, systems
 from tieline.transfer.columns import COLUMNS, Cell, CellError, Row, checked
 from tieline.transfer.load import Job, Landed, load
@@ -40,10 +39,7 @@ def set_system(
     }
     landed = Landed()
     with registry(options) as conn:
-        try:
-            load(conn, [_system_row(given, company)], Job("systems", session(company)), landed.merge)
-        except companies.UnknownCompanyError:
-            raise unknown_company(company) from None
+        load(conn, [_system_row(given, company)], Job("systems", session(company)), landed.merge)
     if landed.refused:
         raise RefusalError(f"The external system was not set: {landed.refused[0].reason}.")
     done = "Added" if landed.created else "Changed" if landed.updated else "Nothing to change in"
@@ -65,7 +61,7 @@ def _system_row(given: dict[str, str | None], company: str) -> Row:
 def list_systems(*, company: Company, options: Options | None = None) -> None:
     """List the external systems of a company."""
     with registry(options) as conn, conn.transaction():
-        _act(conn, company)
+        companies.act(conn, session(company))
         columns = ("integration", "name", "system url", "link template", "default", "active")
         show(columns, systems.listed(conn, company))
 
@@ -76,14 +72,7 @@ def remove_system(
 ) -> None:
     """Forget a system's settings; its mappings stay, as historical ones."""
     with registry(options) as conn, conn.transaction():
-        _act(conn, company)
+        companies.act(conn, session(company))
         if not systems.remove(conn, company, integration):
             raise RefusalError(f"The company {company} has no external system {integration!r}.")
     answer(f"Removed the external system {integration}; its mappings stay.")
-
-
-def _act(conn: psycopg.Connection, company: str) -> None:
-    try:
-        companies.act(conn, session(company))
-    except companies.UnknownCompanyError:
-        raise unknown_company(company) from None

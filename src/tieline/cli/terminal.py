@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 
-import psycopg
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from tieline import settings as settings_file
 from tieline.postgres import database
+from tieline.postgres.database import Connection
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 
@@ -44,7 +44,7 @@ class Options:
 
 
 @contextmanager
-def registry(options: Options | None) -> Generator[psycopg.Connection]:
+def registry(options: Options | None) -> Generator[Connection]:
     """A connection to the migrated database of these options."""
     with database.opened((options or Options()).load()) as dsn, database.connected(dsn) as conn:
         yield conn
@@ -58,10 +58,6 @@ def session(company_id: str, run: str = "") -> Session:
         # A user that the system has no name for, as in some containers.
         user = str(os.getuid())
     return Session(company_id, f"cli:{user}", run)
-
-
-def unknown_company(company_id: str) -> RefusalError:
-    return RefusalError(f"There is no company {company_id!r}. Add it with: tieline company add {company_id}")
 
 
 def say(text: str) -> None:

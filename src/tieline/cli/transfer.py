@@ -14,8 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tieline.cli.terminal import Options, RefusalError, answer, registry, say, session, unknown_company
-from tieline.store.companies import UnknownCompanyError
+from tieline.cli.terminal import Options, RefusalError, answer, registry, say, session
 from tieline.transfer import records
 from tieline.transfer.columns import Refused, What
 from tieline.transfer.formats import FileRefusedError, Format, format_of
@@ -53,8 +52,6 @@ def import_file(
             load(conn, records.read(stream, form, what, company), job, lambda landed: tally.add(landed, note, advance))
         except FileRefusedError as error:
             raise RefusalError(str(error)) from None
-        except UnknownCompanyError:
-            raise unknown_company(company) from None
         except StoppedError as error:
             stopped = error
     if tally.refused > REFUSED_SHOWN_MAX:
@@ -111,10 +108,7 @@ def export_file(
     """Write all rows of a company; import takes them back unchanged."""
     form = _form(output, format_) if output and output != "-" else format_ or "csv"
     with registry(options) as conn, _written(output) as stream:
-        try:
-            unload(conn, what, form, session(company), stream)
-        except UnknownCompanyError:
-            raise unknown_company(company) from None
+        unload(conn, what, form, session(company), stream)
 
 
 @contextmanager

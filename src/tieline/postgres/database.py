@@ -2,12 +2,18 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tieline.postgres import embedded
 from tieline.postgres.migrate import migrate
+from tieline.postgres.refusal import refusals
 from tieline.settings import Settings
+
+# For the rooms that have connections in their hands but do not import psycopg.
+Connection: TypeAlias = psycopg.Connection
 
 CONNECT_SECONDS_MAX = 10
 SERVER_VERSION_MIN = 150000
@@ -35,11 +41,27 @@ def opened(settings: Settings) -> Generator[str]:
 
 
 @contextmanager
-def connected(dsn: str) -> Generator[psycopg.Connection]:
-    """A connection whose statements are the shipped ones: their placeholders are PostgreSQL's own."""
-    with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor, connect_timeout=10) as conn:
+def connected(dsn: str) -> Generator[Connection]:
+    """A connection for shipped statements, whose placeholders are PostgreSQL's own ($1).
+
+    Raises:
+        DatabaseError: PostgreSQL refused a statement, or cannot be reached.
+    """
+    with (
+        refusals(),
+        psycopg.connect(
+            dsn, autocommit=True, cursor_factory=psycopg.RawCursor, connect_timeout=CONNECT_SECONDS_MAX
+        ) as conn,
+    ):
         conn.execute("set timezone to 'UTC'")
         yield conn
+
+
+def without_password(dsn: str) -> tuple[str, str]:
+    """A connection string without its password, and the password (empty if it has none)."""
+    parts = conninfo_to_dict(dsn)
+    password = str(parts.pop("password", "") or "")
+    return make_conninfo("", **parts), password
 
 
 def _migrate(dsn: str) -> None:

@@ -16,7 +16,8 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tieline import problems
 from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text, session_sql
-from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, DatabaseError
+from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+from tieline.postgres.refusal import refused
 from tieline.postgres.run import DEADLOCKS, as_problem
 from tieline.postgres.session import Session
 from tieline.settings import Settings
@@ -160,14 +161,6 @@ def _translated(error: psycopg.Error) -> Exception:
         # psycopg itself refuses NUL characters, before it sends anything.
         is_nul = isinstance(error, psycopg.DataError) and "NUL" in str(error)
         return problems.text_not_storable("a NUL character") if is_nul else error
-    report = error.diag
-    refused = DatabaseError(
-        error.sqlstate,
-        report.message_primary or "",
-        report.message_detail,
-        report.message_hint,
-        report.constraint_name,
-        report.column_name,
-    )
-    problem = None if refused.sqlstate in DEADLOCKS else as_problem(refused)
-    return problem or refused
+    report = refused(error)
+    problem = None if report.sqlstate in DEADLOCKS else as_problem(report)
+    return problem or report

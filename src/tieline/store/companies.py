@@ -1,15 +1,20 @@
 """Companies, for the command line: its connection is the owner's, who sees all of them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
 
+from tieline import problems
 from tieline.postgres.session import Session
 from tieline.sql.statement import shipped
 
 
+@dataclass(eq=False)
 class UnknownCompanyError(Exception):
-    """There is no company of that id."""
+    """There is no company with this id."""
+
+    company_id: str
 
 
 def act(conn: psycopg.Connection, session: Session) -> None:
@@ -24,7 +29,15 @@ def act(conn: psycopg.Connection, session: Session) -> None:
 
 
 def add(conn: psycopg.Connection, company_id: str, name: str) -> None:
-    conn.execute(shipped("companies/add"), (company_id, name))
+    """Add a company.
+
+    Raises:
+        Problem: 409, there is one with this id.
+    """
+    try:
+        conn.execute(shipped("companies/add"), (company_id, name))
+    except psycopg.errors.UniqueViolation:
+        raise problems.company_exists(company_id) from None
 
 
 def add_first(conn: psycopg.Connection, company_id: str, name: str) -> bool:

@@ -9,6 +9,7 @@ import psycopg
 
 from tieline.scopes import KeyScope
 from tieline.sql.statement import shipped
+from tieline.store.companies import UnknownCompanyError
 
 PREFIX = "tl_"
 SECRET_BYTES = 32
@@ -32,20 +33,25 @@ def made() -> str:
 
 
 def create(conn: psycopg.Connection, new: NewKey, key: str) -> str | None:
-    """Register the key; returns its id, or None when it would have expired already."""
-    found = conn.execute(
-        shipped("keys/create"),
-        (
-            new.company_id,
-            f"key_{secrets.token_hex(10)}",
-            new.name,
-            hashlib.sha256(key.encode()).hexdigest(),
-            f"{key[:PREVIEW_CHARACTERS]}…",
-            new.scope,
-            new.rate_limit,
-            new.expires_at,
-        ),
-    ).fetchone()
+    """Register the key; returns its id, or None when it would have expired already.
+
+    Raises:
+        UnknownCompanyError: there is no such company.
+    """
+    values = (
+        new.company_id,
+        f"key_{secrets.token_hex(10)}",
+        new.name,
+        hashlib.sha256(key.encode()).hexdigest(),
+        f"{key[:PREVIEW_CHARACTERS]}…",
+        new.scope,
+        new.rate_limit,
+        new.expires_at,
+    )
+    try:
+        found = conn.execute(shipped("keys/create"), values).fetchone()
+    except psycopg.errors.ForeignKeyViolation:
+        raise UnknownCompanyError(new.company_id) from None
     return None if found is None else str(found[0])
 
 

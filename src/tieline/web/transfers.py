@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import IO, cast, get_args
 
 import msgspec
-import psycopg
 
 from tieline import accept, problems
 from tieline.postgres.database import connected
+from tieline.postgres.pipeline import DatabaseError
+from tieline.postgres.run import as_problem
 from tieline.postgres.session import Session
 from tieline.problems import FieldError, Problem
 from tieline.store.companies import UnknownCompanyError
@@ -138,8 +139,9 @@ def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress)
         raise problems.unauthorized("The company of this key is gone.") from None
     except StoppedError as error:
         raise progress.stopped(str(error)) from error
-    except psycopg.OperationalError as error:
-        raise progress.stopped("The database cannot be reached now.") from error
+    except DatabaseError as error:
+        problem = as_problem(error)
+        raise progress.stopped(problem.message if problem else error.message) from error
 
 
 async def _exported(server: Server, what: What, form: Format, session: Session) -> AsyncGenerator[bytes]:
@@ -191,8 +193,8 @@ def _unload(dsn: str, what: What, form: Format, session: Session, pieces: _Piece
         return
     except UnknownCompanyError:
         raise problems.unauthorized("The company of this key is gone.") from None
-    except psycopg.OperationalError as error:
-        raise problems.database_unavailable() from error
+    except DatabaseError as error:
+        raise as_problem(error) or error from error
     finally:
         pieces.end()
 

@@ -1,0 +1,37 @@
+"""psycopg's errors → DatabaseError, the one error that everything above this room knows."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+
+from tieline.postgres.pipeline import DatabaseError
+
+# PostgreSQL's code for a connection that cannot be made or has ended; psycopg gives none.
+CONNECTION_FAILURE = "08006"
+
+
+@contextmanager
+def refusals() -> Generator[None]:
+    """Raise DatabaseError for whatever psycopg raises while the context lasts.
+
+    Raises:
+        DatabaseError: PostgreSQL refused a statement, or cannot be reached.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise refused(error) from error
+
+
+def refused(error: psycopg.Error) -> DatabaseError:
+    """The report of an error. A lost connection has the code of a connection failure."""
+    report = error.diag
+    return DatabaseError(
+        error.sqlstate or CONNECTION_FAILURE,
+        report.message_primary or str(error),
+        report.message_detail,
+        report.message_hint,
+        report.constraint_name,
+        report.column_name,
+    )
