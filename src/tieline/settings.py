@@ -1,8 +1,10 @@
 """Every setting, from the shipped defaults, a file, the environment and options, in rising precedence."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -10,16 +12,18 @@ from typing import Literal
 import msgspec
 import platformdirs
 
+from tieline import misfit
+
 PREFIX = "TIELINE_"
 SYSTEM_DATA_DIR = Path("/var/lib/tieline")
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the text says which and why."""
+    """A setting cannot be used; the text names its source, the setting and the reason."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What settings.toml explains, value by value."""
+    """The settings; settings.toml explains each of them and has its default."""
 
     host: str
     port: int
@@ -66,10 +70,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def default_data_path() -> Path:
-    """Root's is below /var/lib: a home that only root may enter could not hold the database of another user."""
+    """The data folder of this user.
+
+    Root's is below /var/lib: the embedded database runs as another user, who may not enter root's home.
+    """
     if os.geteuid() == 0:
         return SYSTEM_DATA_DIR
     return platformdirs.user_data_path("tieline", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The value of a setting and its source: a file with the line, a variable, or an option."""
+
+    value: object
+    source: str
 
 
 def load(options: Mapping[str, str | int | None], environment: Mapping[str, str]) -> Settings:
@@ -78,16 +93,21 @@ def load(options: Mapping[str, str | int | None], environment: Mapping[str, str]
     Raises:
         SettingsError: a name or a value is not one of settings.toml's, or the file cannot be read.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    named = str(given.pop("settings", None) or environment.get(PREFIX + "SETTINGS", ""))
+    given = {name: _option(name, value, environment) for name, value in options.items() if value is not None}
+    file = given.pop("settings", None)
+    named = str(file.value) if file else environment.get(PREFIX + "SETTINGS", "")
+    variables = {name: PREFIX + name.upper() for name in Settings.__struct_fields__}
+    # In an environment file, an empty value means that the variable is not set.
     from_environment = {
-        name: environment[PREFIX + name.upper()]
-        for name in Settings.__struct_fields__
-        if environment.get(PREFIX + name.upper())
+        name: Given(environment[variable], variable)
+        for name, variable in variables.items()
+        if environment.get(variable)
     }
     shipped = _read(resources.files("tieline").joinpath("settings.toml").read_text(), "settings.toml")
-    data_dir = str(given.get("data_dir") or from_environment.get("data_dir", ""))
-    return _convert({**shipped, **_from_file(named, data_dir), **from_environment, **given})
+    data_dir = given.get("data_dir") or from_environment.get("data_dir")
+    return _convert(
+        {**shipped, **_from_file(named, str(data_dir.value if data_dir else "")), **from_environment, **given}
+    )
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -95,11 +115,18 @@ def as_environment(settings: Settings) -> dict[str, str]:
     return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}
 
 
-def _from_file(named: str, data_dir: str) -> dict[str, object]:
+def _option(name: str, value: str | int, environment: Mapping[str, str]) -> Given:
+    """An option. The command line fills those that are left out from their variables."""
+    variable = PREFIX + name.upper()
+    is_from_variable = environment.get(variable) == str(value)
+    return Given(value, variable if is_from_variable else f"--{name.replace('_', '-')}")
+
+
+def _from_file(named: str, data_dir: str) -> dict[str, Given]:
     if named:
         path = Path(named)
         if not path.is_file():
-            raise SettingsError(f"The settings file {path} is not there.")
+            raise SettingsError(f"There is no settings file {path}.")
     else:
         path = (Path(data_dir).expanduser() if data_dir else default_data_path()) / "settings.toml"
         if not path.is_file():
@@ -110,19 +137,36 @@ def _from_file(named: str, data_dir: str) -> dict[str, object]:
         raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
 
 
-def _read(text: str, name: str) -> dict[str, object]:
+def _read(text: str, file: str) -> dict[str, Given]:
     try:
-        return tomllib.loads(text)
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"The settings file {name} is not TOML: {error}.") from error
+        raise SettingsError(f"The settings file {file} is not TOML: {error}.") from error
+    return {name: Given(value, file + _line(text, name)) for name, value in values.items()}
 
 
-def _convert(values: Mapping[str, object]) -> Settings:
+def _line(text: str, name: str) -> str:
+    r"""The line of a setting in the text of a file.
+
+    >>> _line("host = '::'\nport = 1", "port")
+    ', line 2'
+    """
+    starts = (number for number, line in enumerate(text.splitlines(), 1) if re.match(rf"{re.escape(name)}\s*=", line))
+    number = next(starts, None)
+    return "" if number is None else f", line {number}"
+
+
+def _convert(given: Mapping[str, Given]) -> Settings:
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert({name: one.value for name, one in given.items()}, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"A setting cannot be used: {error}.") from error
+        wrong = misfit.read(str(error))
+        if wrong.kind == "unknown":
+            raise SettingsError(f"{given[wrong.name].source}: there is no setting {wrong.name}.") from error
+        raise SettingsError(f"{given[wrong.path].source}: the setting {wrong.path}: {wrong.message}.") from error
     for name, value in msgspec.structs.asdict(settings).items():
-        if isinstance(value, int) and value < (0 if name == "port" else 1):
-            raise SettingsError(f"The setting {name} is {value}; it must be at least 1.")
+        least = 0 if name == "port" else 1
+        if isinstance(value, int) and value < least:
+            source = given[name].source
+            raise SettingsError(f"{source}: the setting {name} is {value}; it must be at least {least}.")
     return settings

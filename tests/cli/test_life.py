@@ -131,7 +131,8 @@ def test_an_option_beats_the_environment_and_that_the_settings_file(new_folder):
     assert folder("migrate").code == 0
     (folder.path / "settings.toml").write_text("port = 1\nworkers = 0\n")
     refused = folder("company", "list")
-    assert (refused.code, refused.err) == (1, "The setting workers is 0; it must be at least 1.\n")
+    sentence = f"{folder.path / 'settings.toml'}, line 2: the setting workers is 0; it must be at least 1.\n"
+    assert (refused.code, refused.err) == (1, sentence)
     (folder.path / "settings.toml").write_text("port = 1\n")
     # Port 1 is the file's, and the environment's would be refused as well if the option did not win.
     server = folder.start(TIELINE_PORT="2")
@@ -140,7 +141,11 @@ def test_an_option_beats_the_environment_and_that_the_settings_file(new_folder):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("colour = 1\n", "colour"), ("port = 'x'\n", "port"), ("port =\n", "is not TOML")],
+    [
+        ("workers = 2\ncolour = 1\n", "other.toml, line 2: there is no setting colour."),
+        ("port = 'x'\n", "other.toml, line 1: the setting port: expected a whole number, got a string."),
+        ("port =\n", "other.toml is not TOML"),
+    ],
 )
 def test_a_settings_file_that_cannot_be_used_is_a_sentence(folder, text, sentence):
     folder.path.mkdir()
@@ -149,6 +154,20 @@ def test_a_settings_file_that_cannot_be_used_is_a_sentence(folder, text, sentenc
     refused = folder("migrate", "--settings", file)
     assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
     assert sentence in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "source"),
+    [
+        ([], {"TIELINE_WORKERS": "0"}, "TIELINE_WORKERS"),
+        ([], {"TIELINE_PAGE_ROWS_MAX": "0"}, "TIELINE_PAGE_ROWS_MAX"),
+        (["--workers", "0"], {"TIELINE_WORKERS": "2"}, "--workers"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_its_source(folder, arguments, environment, source):
+    refused = folder("serve", *arguments, **environment)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert refused.err.startswith(f"{source}: the setting ")
 
 
 def test_a_database_that_cannot_be_reached_is_a_sentence_without_the_password(folder):
