@@ -4,17 +4,15 @@ from collections.abc import Generator
 from urllib.parse import unquote_to_bytes
 
 
-def decoded(text: str | bytes) -> str:
+def decoded(text: str) -> str:
     """The text with percent signs and pluses undone. Its bytes have to be UTF-8.
 
-    >>> decoded("a%2Cb+c"), decoded(b"%C3%A9")
+    >>> decoded("a%2Cb+c"), decoded("%C3%A9")
     ('a,b c', 'é')
     >>> decoded("%FF")
     Traceback (most recent call last):
     UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte
     """
-    if isinstance(text, bytes):
-        return unquote_to_bytes(text.replace(b"+", b" ")).decode()
     if "+" in text:
         text = text.replace("+", " ")
     return text if "%" not in text and text.isascii() else unquote_to_bytes(text).decode()
@@ -26,6 +24,6 @@ def pairs(text: bytes) -> Generator[tuple[str, str]]:
     >>> list(pairs(b"a=1+2&b=%C3%A9&&c"))
     [('a', '1 2'), ('b', 'é'), ('c', '')]
     """
-    for part in filter(None, text.split(b"&")):
+    for part in filter(None, text.replace(b"+", b" ").split(b"&")):
         name, _, value = part.partition(b"=")
-        yield decoded(name), decoded(value)
+        yield unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()

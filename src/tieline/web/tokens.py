@@ -109,7 +109,7 @@ def _basic(request: Request) -> tuple[str, str] | None:
     if authorization[:6].lower() != "basic ":
         return None
     try:
-        client_id, _, secret = base64.b64decode(authorization[6:], validate=True).partition(b":")
+        client_id, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
         return urls.decoded(client_id), urls.decoded(secret)
     except (binascii.Error, ValueError):
         return None
