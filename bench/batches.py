@@ -22,11 +22,10 @@ from load import postgres_seconds, process_seconds, send
 from psycopg.pq import ExecStatus
 from stage import BULK_COMPANY, COMPANIES, COMPANY, ROWS, Stage, stage
 
-from tieline.dialect.plan.calls import plan_call
-from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
-from tieline.dialect.sql import compile as compiling
+from tieline.dialect.statement import prepare
 from tieline.postgres.connections import SESSION, as_text
 
 ROUNDS = 7
@@ -139,9 +138,10 @@ def _question() -> str:
 @contextmanager
 def _statement_alone(on: Stage, function: str, body: str) -> Generator[Run]:
     """Runs the statement that the server makes of such a call, prepared, in a session like the server's."""
-    asked = Asked("POST", function, "", NONE, content_type="application/json", body=body.encode())
-    plan = plan_call(asked, COMPANY, LIMITS)
-    statement = compiling.compile(plan.model, plan.values)
+    asked = Asked("POST", f"rpc/{function}", "", NONE, content_type="application/json", body=body.encode())
+    made = prepare(asked, COMPANY, LIMITS)
+    assert made is not None, "a call needs rows"
+    statement = made.sql
     company, _, *others = (as_text(value) for value in statement.parameters)
     with psycopg.connect(on.dsn, autocommit=True) as conn:
         conn.execute(f"{SESSION}0; set tieline.company = '{COMPANY}'".encode())

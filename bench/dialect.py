@@ -7,11 +7,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tieline.dialect import statement as preparing
-from tieline.dialect.plan.plan import Asked
+from tieline.dialect import statement
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
-from tieline.dialect.sql import compile as compiling
 from tieline.dialect.statement import prepare
 
 LIMITS = Limits(depth_max=50, page_rows_max=1000)
@@ -28,8 +27,8 @@ COMPLEX = (
 
 def forget() -> None:
     """As if no request had been before."""
-    compiling.compiled.cache_clear()
-    preparing._template.cache_clear()  # noqa: SLF001 - what is measured is what happens without
+    statement._compiled.cache_clear()  # noqa: SLF001 - measured is a request without them
+    statement._alike.cache_clear()  # noqa: SLF001
 
 
 def median_us(query: str, before_each: Callable[[], None] | None = None) -> float:

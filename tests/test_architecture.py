@@ -34,3 +34,21 @@ def test_every_statement_file_is_used():
         if "migrations" not in file.parts
     }
     assert {name for name in names if f'"{name}"' not in code} == set()
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The modules of ours that a file imports, whether by `import` or by `from`."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            inside = SOURCE.joinpath(*node.module.split("."))
+            found |= {f"{node.module}.{a.name}" if inside.is_dir() else node.module for a in node.names}
+    return {name for name in found if name.startswith("tieline.")}
+
+
+def test_the_mapping_face_needs_eight_modules_at_most_and_two_of_the_dialect():
+    modules = imported_modules(SOURCE / "tieline" / "web" / "mapping_face.py") - {"tieline.__version__"}
+    assert len(modules) <= 8
+    assert {name for name in modules if ".dialect" in name} == {"tieline.dialect.statement", "tieline.dialect.answer"}

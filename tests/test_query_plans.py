@@ -6,7 +6,7 @@ import secrets
 import psycopg
 import pytest
 
-from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
@@ -91,7 +91,7 @@ def whole_tables(found):
     ],
 )
 def test_a_lookup_of_the_mapping_face_reads_its_index_and_no_table(database, filled, query, index):
-    statement = prepare(Asked("GET", MAPPING, query, NONE), filled, Limits(50, 1000)).statement
+    statement = prepare(Asked("GET", MAPPING, query, NONE), filled, Limits(50, 1000)).sql
     found = plan(database, filled, statement.text, statement.parameters)
     assert index in indexes(found) or index.replace("_key", "_idx") in indexes(found)
     assert MAPPING not in whole_tables(found)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from conftest import Database, Server, new_database, serving
-from tieline.dialect.plan.plan import Asked
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
@@ -119,7 +119,7 @@ def test_statements_alone_keep_companies_apart_without_row_level_security(databa
             if case["name"] in READ_WHOLE:
                 continue
             resource, _, query = case["path_and_query"].removeprefix("/").partition("?")
-            statement = prepare(Asked("GET", resource, query, NONE), "c1", limits).statement
+            statement = prepare(Asked("GET", resource, query, NONE), "c1", limits).sql
             parameters = [p.encode() if isinstance(p, str) else p for p in statement.parameters]
             body = conn.pgconn.exec_params(statement.text.encode(), parameters).get_value(0, 2)
             assert body is not None

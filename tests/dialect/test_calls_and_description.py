@@ -6,12 +6,10 @@ import pytest
 
 from tieline.dialect.catalogue import FUNCTIONS, MAPPING, RESOURCES, RESULTS, Argument, Column, Function
 from tieline.dialect.openapi import describe
-from tieline.dialect.plan.calls import plan_call
-from tieline.dialect.plan.plan import Asked
 from tieline.dialect.request import prefer
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
-from tieline.dialect.sql.compile import compile as compile_model
 from tieline.dialect.sql.conflict import key_of
 from tieline.dialect.statement import prepare
 from tieline.problems import Problem
@@ -23,7 +21,7 @@ LIMITS = Limits(depth_max=9, page_rows_max=10)
 def greet() -> Iterator[Function]:
     columns = {c.name: c for c in (Column("greeting", "text"), Column("position", "bigint"))}
     arguments = (Argument("names", "text[]"), Argument("politely", "boolean", is_required=False))
-    function = Function("greet", arguments, columns, "select $1 as greeting, 1 as position, $2", ctes="a as (select 1)")
+    function = Function("greet", arguments, columns, "select $1 as greeting, 1 as position, $2")
     FUNCTIONS["greet"] = function
     yield function
     del FUNCTIONS["greet"]
@@ -32,7 +30,7 @@ def greet() -> Iterator[Function]:
 
 def call(method: str, query: str, body: bytes = b"", content_type: str | None = None, **kinds: str) -> Asked:
     wishes = prefer.parse([kinds["prefer"]]) if "prefer" in kinds else NONE
-    return Asked(method, "greet", query, wishes, kinds.get("accept"), content_type, None, body)
+    return Asked(method, "rpc/greet", query, wishes, kinds.get("accept"), content_type, None, body)
 
 
 @pytest.mark.parametrize(
@@ -46,21 +44,19 @@ def call(method: str, query: str, body: bytes = b"", content_type: str | None = 
     ],
 )
 def test_arguments_reach_the_function_as_one_object(greet, asked, arguments):
-    plan = plan_call(asked, "c1", LIMITS)
-    statement = compile_model(plan.model, plan.values)
-    assert statement.parameters[0] == "c1"
-    bound = statement.parameters[1]
-    assert (bound.decode() if isinstance(bound, bytes) else bound) == arguments
-    assert "with a as (select 1), called as (select $1 as greeting" in statement.text
-    assert "g:" not in statement.text
+    made = prepare(asked, "c1", LIMITS)
+    assert made.function is greet
+    assert made.arguments.decode() == arguments
+    assert made.sql.parameters[:2] == ("c1", made.arguments)
+    assert "with called as (select $1 as greeting" in made.sql.text
+    assert "g:" not in made.sql.text
 
 
 def test_a_result_can_be_counted_and_made_csv(greet):
     asked = call("GET", "names=a&limit=1", prefer="count=exact", accept="text/csv")
-    plan = plan_call(asked, "c1", LIMITS)
-    statement = compile_model(plan.model, plan.values)
-    assert "(select count(*) from (select 1 from called" in statement.text
-    assert "greeting,position" in statement.parameters
+    sql = prepare(asked, "c1", LIMITS).sql
+    assert "(select count(*) from (select 1 from called" in sql.text
+    assert "greeting,position" in sql.parameters
 
 
 @pytest.mark.parametrize(
@@ -83,7 +79,7 @@ def test_a_result_can_be_counted_and_made_csv(greet):
 )
 def test_calls_that_do_not_fit_are_refused(greet, asked, code):
     with pytest.raises(Problem) as raised:
-        plan_call(asked, "c1", LIMITS)
+        prepare(asked, "c1", LIMITS)
     assert raised.value.code == code
 
 
@@ -147,7 +143,7 @@ def test_requests_are_refused_for_what_no_table_has(query, method, code):
         method, "externalIntegrationMapping", query, prefer.parse(["return=headers-only"]), body=b'{"link":"x"}'
     )
     if code is None:
-        assert prepare(asked, "c1", LIMITS).statement.parameters[0] == "c1"
+        assert prepare(asked, "c1", LIMITS).sql.parameters[0] == "c1"
         return
     with pytest.raises(Problem) as raised:
         prepare(asked, "c1", LIMITS)

@@ -5,13 +5,11 @@ import json
 import psycopg
 import pytest
 
-from tieline.dialect.catalogue import FUNCTIONS
-from tieline.dialect.plan.calls import plan_call
-from tieline.dialect.plan.model import Insert, Update
-from tieline.dialect.plan.plan import Asked, find_resource, plan
+from tieline.dialect.catalogue import FUNCTIONS, RESOURCES
 from tieline.dialect.request import prefer
+from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.query import Limits
-from tieline.dialect.sql import compile as compiling
+from tieline.dialect.statement import explanation, prepare
 from tieline.sql.statement import Sql
 
 MAPPING = "externalIntegrationMapping"
@@ -108,8 +106,8 @@ def asked(method: str, resource: str, query: str, body: object = None, wishes: s
 
 @pytest.mark.parametrize(("resource", "query"), READS)
 def test_a_read_shows_nothing_of_another_company(acme, other, filled, resource, query):
-    made = plan(asked("GET", resource, query, wishes="count=exact"), acme.id, LIMITS)
-    said = run_as_superuser(acme, compiling.compile(made.model, made.values))
+    made = prepare(asked("GET", resource, query, wishes="count=exact"), acme.id, LIMITS)
+    said = run_as_superuser(acme, made.sql)
     assert "theirs" not in said
     assert other.id not in said
 
@@ -119,8 +117,8 @@ def test_a_write_neither_shows_nor_changes_anything_of_another_company(
     acme, other, filled, method, resource, query, body, wishes
 ):
     before = everything(other)
-    made = plan(asked(method, resource, query, body, wishes), acme.id, LIMITS)
-    said = run_as_superuser(acme, compiling.compile(made.model, made.values))
+    made = prepare(asked(method, resource, query, body, wishes), acme.id, LIMITS)
+    said = run_as_superuser(acme, made.sql)
     assert everything(other) == before
     assert "theirs" not in said
     assert other.id not in said
@@ -129,8 +127,8 @@ def test_a_write_neither_shows_nor_changes_anything_of_another_company(
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_call_neither_shows_nor_changes_anything_of_another_company(acme, other, filled, function):
     before = everything(other)
-    made = plan_call(asked("POST", function, "", CALLS[function]), acme.id, LIMITS)
-    said = run_as_superuser(acme, compiling.compile(made.model, made.values))
+    made = prepare(asked("POST", f"rpc/{function}", "", CALLS[function]), acme.id, LIMITS)
+    said = run_as_superuser(acme, made.sql)
     assert everything(other) == before
     assert "theirs" not in said
     assert other.id not in said
@@ -144,10 +142,9 @@ def test_who_holds_a_key_is_said_of_the_same_company_alone(acme, other, filled, 
         'select id from tieline."externalIntegrationMapping" where "companyId" = %s', other.id)}  # fmt: skip
     requests = (asked("POST", MAPPING, "", [{**ROW, "entityId": "2"}]), asked("PATCH", MAPPING, "entityId=eq.1", ROW))
     for request in requests:
-        made = plan(request, acme.id, LIMITS)
-        assert isinstance(made.model, Insert | Update)
-        for key in find_resource(MAPPING).keys:
-            explanation = compiling.compiled_holder(made.model, key)
-            if explanation is not None:
-                said = run_as_superuser(acme, explanation.bind(made.values))
+        made = prepare(request, acme.id, LIMITS)
+        for key in RESOURCES[MAPPING].keys:
+            explaining = explanation(made, "23505", key.constraint)
+            if explaining is not None:
+                said = run_as_superuser(acme, explaining)
                 assert not any(mapping_id in said for mapping_id in theirs)

@@ -1,6 +1,6 @@
-"""What the mapping face exposes: resources, their columns and keys, how they hang together, and the casts it takes.
+"""The catalogue: resources with their columns, keys and relationships, functions, aggregates and casts.
 
-Every word of SQL that a request can lead to stands here; what a client writes only chooses among them.
+All words of SQL that follow from a request come from here. A client's text only chooses among them.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import LiteralString
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """A column on the wire and in the table, which have the same name. `default` is what missing=default puts in."""
+    """A column, which has the same name on the wire and in the table. `default` is its value under missing=default."""
 
     name: LiteralString
     type: LiteralString
@@ -27,20 +27,31 @@ class Column:
         return f'"{self.name}"'
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A condition on a boolean column without nulls, in the form that a partial index has it."""
+
+    column: Column
+    is_true: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """A unique key; its `columns` leave out the company, which is part of each. No on_conflict fits a partial one."""
+    """A unique key; its `columns` leave out the company, which is part of every key.
+
+    `condition`: the rows that a partial index holds. on_conflict= cannot name such a key.
+    """
 
     constraint: LiteralString
     columns: tuple[Column, ...]
-    is_partial: bool = False
+    condition: Truth | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """A table on the wire. `company` is the column that says whose a row is; the first key is the identity.
+    """A table on the wire. `company` is the column with the row's company; the first key is the identity.
 
-    Without a company: a function's result, whose statement sees to that itself.
+    The result of a function is a resource without a company: the function's own statement reads one company's rows.
     """
 
     name: LiteralString
@@ -62,7 +73,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relationship:
-    """From one resource to another along a foreign key; `column` is this side's, `foreign_column` the other's."""
+    """A foreign key, seen from one of its two resources: `column` is on this side, `foreign_column` on the other."""
 
     name: str
     resource: Resource
@@ -74,7 +85,7 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Argument:
-    """An argument of a function: `type` is text, boolean, text[] or mapping[]; `words` are all that it may be."""
+    """An argument of a function: `type` is text, boolean, text[] or mapping[]; `words` are its only values, if any."""
 
     name: LiteralString
     type: LiteralString
@@ -86,23 +97,21 @@ class Argument:
 class Function:
     """A function under /rpc/.
 
-    `rows` is a select whose columns are `columns`, `ctes` the common table expressions that it needs, which may write.
-    Both take the company as $1 and the JSON object of the arguments, which were checked, as $2. Of a single one the
-    answer is the row, else an array of rows.
+    `rows` is a select with the `columns`. Its $1 is the company, its $2 the checked arguments as a JSON object. A
+    function that `is_single` answers its one row as an object, the others answer an array.
     """
 
     name: LiteralString
     arguments: tuple[Argument, ...]
     columns: Mapping[str, Column]
     rows: LiteralString
-    ctes: LiteralString = ""
     is_read_only: bool = True
     is_single: bool = False
     description: str = ""
 
     @property
     def result(self) -> Resource:
-        """What it gives, as a resource: so that it can be selected from, filtered and ordered."""
+        """The function's rows as a resource, so that a request can select, filter and order them."""
         return RESULTS.setdefault(self.name, Resource(self.name, self.columns, None, (), is_writable=False))
 
 
@@ -164,7 +173,11 @@ EXTERNAL_SYSTEM = Resource(
     (
         Key("externalSystem_pkey", (_SYSTEM["integration"],)),
         Key("externalSystem_companyId_systemUrl_key", (_SYSTEM["systemUrl"],)),
-        Key("externalSystem_companyId_isDefault_key", (_SYSTEM["isDefault"],), is_partial=True),
+        Key(
+            "externalSystem_companyId_isDefault_key",
+            (_SYSTEM["isDefault"],),
+            Truth(_SYSTEM["isDefault"], is_true=True),
+        ),
     ),
     is_writable=True,
 )
@@ -181,7 +194,7 @@ MAPPING = Resource(
         Key(
             "externalIntegrationMapping_externalId_key",
             (_MAPPING["integration"], _MAPPING["entityType"], _MAPPING["externalId"]),
-            is_partial=True,
+            Truth(_MAPPING["allowDuplicateExternalId"], is_true=False),
         ),
     ),
     is_writable=True,
@@ -296,11 +309,11 @@ _LINK_MANY = Function(
     description="Create and change many mappings, with an outcome for each.",
 )
 
-# Functions register here: name, arguments, result columns and statement are all that /rpc/ needs.
+# A function registers here. /rpc/ needs no more than its name, arguments, result columns and statement.
 FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
 RESULTS: dict[str, Resource] = {}
 
-# Names that may stand in a statement as the name of a result; any other key of an answer is bound.
+# Names that a statement may give to its results. All other keys of an answer are bound as values.
 WORDS: dict[str, LiteralString] = {}
 for _resource in RESOURCES.values():
     WORDS[_resource.name] = _resource.name

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the mapping face, made from the catalogue for what a caller may do."""
+"""The OpenAPI 3.1 description of the mapping face, made from the catalogue and the caller's scopes."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from tieline.dialect.catalogue import FUNCTIONS, RESOURCES, Argument, Column, Fu
 
 Json = dict[str, Any]
 
-# JSON, as PostgreSQL makes it, for the types of our columns.
+# The JSON that PostgreSQL makes of the types of our columns.
 _SCHEMAS: Mapping[str, Json] = {
     "text": {"type": "string"},
     "boolean": {"type": "boolean"},
@@ -23,8 +23,8 @@ _MADE_BY_THE_SERVER = frozenset({"createdAt", "updatedAt", "createdBy", "updated
 _SHARED_PARAMETERS: Mapping[str, tuple[str, str, str]] = {
     "select": ("query", "select", "Columns, renamed (alias:column), cast (column::type), aggregated, or embedded."),
     "order": ("query", "order", "Columns with .asc or .desc and .nullsfirst or .nullslast, separated by commas."),
-    "limit": ("query", "limit", "How many rows at most."),
-    "offset": ("query", "offset", "How many rows to leave out first."),
+    "limit": ("query", "limit", "The largest number of rows to answer."),
+    "offset": ("query", "offset", "The number of rows to skip."),
     "and": ("query", "and", "A tree of filters that must all hold: (a.eq.1,or(b.is.null,c.gt.2))."),
     "or": ("query", "or", "A tree of filters of which one must hold."),
     "columns": ("query", "columns", "Which keys of the body count; what a row lacks of them is null."),
@@ -206,7 +206,7 @@ def _components(resources: Collection[Resource]) -> Json:
 
 
 def describe(scopes: Collection[str], version: str) -> Json:
-    """The description for a caller with these scopes: without api.write no writes are in it.
+    """The description for a caller with these scopes. Without api.write it contains no writes.
 
     >>> sorted(describe({"api.read"}, "1")["paths"]["/externalSystem"])
     ['get']

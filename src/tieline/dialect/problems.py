@@ -1,21 +1,30 @@
-"""The problems of the mapping face: PostgREST's codes and statuses, and PostgreSQL's as PostgREST answers them."""
+"""The problems of the mapping face: PostgREST's own, and PostgreSQL's errors as PostgREST answers them."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import LiteralString
 
 from tieline.problems import Problem
 
 _QUOTED_MAX = 2_000
+_SLUGS = {
+    403: "access-denied", 404: "resource-not-found", 405: "method-not-allowed", 406: "not-acceptable", 409: "conflict",
+}  # fmt: skip
+
+# SQLSTATEs of our own, with which tieline.refuse ends a statement so that nothing of it stays.
+PUT_MISMATCH: LiteralString = "TL115"
+NOT_SINGLE: LiteralString = "TL116"
+TOO_MANY: LiteralString = "TL124"
+BATCH_REFUSED: LiteralString = "TL130"
 
 
 def _shown(text: str) -> str:
-    """A request's own words, at a length that an answer can carry."""
+    """Text of the request, cut to a length that an answer can carry."""
     return text if len(text) <= _QUOTED_MAX else text[:_QUOTED_MAX] + "..."
 
 
 def _bad(code: str, message: str, details: str | None = None, hint: str | None = None, status: int = 400) -> Problem:
-    slugs = {403: "access-denied", 404: "resource-not-found", 405: "method-not-allowed", 406: "not-acceptable"}
-    return Problem(slugs.get(status, "bad-request"), status, code, message, details, hint)
+    return Problem(_SLUGS.get(status, "bad-request"), status, code, message, details, hint)
 
 
 def unreadable(what: str, text: str, position: int, expecting: str) -> Problem:
@@ -55,16 +64,14 @@ def batch_too_large(name: str, size: int, rows_max: int) -> Problem:
 
 
 def batch_refused(kind: str, rows: str) -> Problem:
-    """An atomic batch of which some rows cannot land; `rows`: JSON of their outcomes."""
+    """Some rows of an atomic batch cannot land; `rows`: JSON of their outcomes."""
     message = "Some rows cannot land, and the batch is atomic: nothing was changed."
-    problem = _bad("23505" if kind == "conflict" else "22023", message, rows, status=409 if kind == "conflict" else 400)
-    if kind == "conflict":
-        problem.slug = "conflict"
-    return problem
+    code, status = ("23505", 409) if kind == "conflict" else ("22023", 400)
+    return _bad(code, message, rows, status=status)
 
 
-def _range(details: str) -> Problem:
-    return Problem("bad-request", 416, "PGRST103", "Requested range not satisfiable", details)
+def _range(details: str, headers: Sequence[tuple[str, str]] = ()) -> Problem:
+    return Problem("bad-request", 416, "PGRST103", "Requested range not satisfiable", details, headers=headers)
 
 
 def limit_negative() -> Problem:
@@ -76,9 +83,8 @@ def range_upside_down() -> Problem:
 
 
 def offset_too_high(offset: int, total: int) -> Problem:
-    problem = _range(f"An offset of {offset} was requested, but there are only {total} rows.")
-    problem.headers = [("content-range", f"*/{total}")]
-    return problem
+    details = f"An offset of {offset} was requested, but there are only {total} rows."
+    return _range(details, [("content-range", f"*/{total}")])
 
 
 def put_filters_invalid() -> Problem:
@@ -228,32 +234,39 @@ def where_missing(command: str) -> Problem:
     )
 
 
-# Classes of SQLSTATE that no request of a client's causes by itself. The others answer 400.
+# Classes of SQLSTATE whose errors a request cannot cause by itself. The others answer 400.
 _STATUS_BY_CLASS = {
-    "08": 503, "09": 500, "0L": 403, "0P": 403, "25": 500, "28": 403, "2D": 500, "38": 500, "39": 500, "3B": 500,
-    "40": 503, "53": 503, "55": 503, "57": 503, "58": 500, "F0": 500, "HV": 500, "P0": 500, "XX": 500,
+    "09": 500, "0L": 403, "0P": 403, "25": 500, "28": 403, "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 503,
+    "55": 503, "57": 503, "58": 500, "F0": 500, "HV": 500, "P0": 500, "XX": 500,
 }  # fmt: skip
 _STATUS_BY_CODE = {
-    "21000": 400, "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500,
-    "57014": 504, "P0001": 400, "0A000": 400,
+    "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "P0001": 400,
 }  # fmt: skip
 _RETRY_AFTER_SECONDS = "1"
-_OWN_WORDS_STATUS = 500
+_SERVER_FAULT = 500
 
 
-def from_database(sqlstate: str, message: str, details: str | None = None, hint: str | None = None) -> Problem:
-    """What PostgreSQL refused, as PostgREST answers it; what is the server's own fault keeps its words to itself."""
+def from_database(sqlstate: str, message: str, details: str | None, hint: str | None) -> Problem:
+    """The problem of a PostgreSQL error, as PostgREST answers it. The server's own faults are not quoted."""
+    ours = _from_tieline(sqlstate, message, details or "")
+    if ours is not None:
+        return ours
     status = _STATUS_BY_CODE.get(sqlstate) or _STATUS_BY_CLASS.get(sqlstate[:2], 400)
-    if status >= _OWN_WORDS_STATUS:
-        unavailable = status > _OWN_WORDS_STATUS
-        return Problem(
-            "unavailable" if unavailable else "internal-error",
-            status,
-            sqlstate,
-            "The database could not serve the request in time" if unavailable else "The server failed",
-            headers=[("retry-after", _RETRY_AFTER_SECONDS)] if unavailable else (),
-        )
-    problem = _bad(sqlstate, message, details or None, hint or None, status)
-    if status == 409:
-        problem.slug = "conflict"
-    return problem
+    if status > _SERVER_FAULT:
+        retry = [("retry-after", _RETRY_AFTER_SECONDS)]
+        words = "The database could not serve the request in time"
+        return Problem("unavailable", status, sqlstate, words, headers=retry)
+    if status == _SERVER_FAULT:
+        return Problem("internal-error", status, sqlstate, "The server failed")
+    return _bad(sqlstate, message, details or None, hint or None, status)
+
+
+def _from_tieline(sqlstate: str, message: str, details: str) -> Problem | None:
+    """The problem of an error that tieline.refuse has raised."""
+    if sqlstate == PUT_MISMATCH:
+        return put_mismatch()
+    if sqlstate == NOT_SINGLE:
+        return not_single(details)
+    if sqlstate == TOO_MANY:
+        return too_many_affected(details)
+    return batch_refused(message, details or "[]") if sqlstate == BATCH_REFUSED else None

@@ -1,66 +1,262 @@
-"""A request → its statement, bound; for a simple read without parsing what was parsed before.
+"""The way into the dialect: `ask` reads a request, `prepare` makes its statement.
 
-Reads that differ only in the values of plain filters (`entityId=eq.5`) have the same shape: the names and operators,
-with the values left out, as they stand in the raw query string. What such a shape plans and compiles to is kept.
+Reads that differ only in the values of plain filters (`entityId=eq.5`) have the same shape: the query string without
+these values. The statement of a shape is kept, so that a request of a known shape is neither parsed nor planned.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from secrets import token_hex
 from typing import LiteralString, cast
 
 import msgspec
 
-from tieline.dialect.catalogue import RESOURCES, Resource
-from tieline.dialect.plan.plan import Asked, Plan, plan
+from tieline import urls
+from tieline.dialect import problems
+from tieline.dialect.catalogue import RESOURCES, Function, Key, Resource
+from tieline.dialect.plan import calls, reads, writes
+from tieline.dialect.plan.model import Call, Insert, Model, Read, Slot, Update
+from tieline.dialect.plan.resolve import Values
+from tieline.dialect.request.asked import Asked, ask
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits, decode
-from tieline.dialect.sql.compile import compile as compile_model
-from tieline.dialect.sql.compile import compiled
+from tieline.dialect.request.query import Limits
+from tieline.dialect.sql.conditions import Placeholders
+from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder, compile_update_holder, key_of
+from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read
+from tieline.dialect.sql.write import compile_write
 from tieline.problems import Problem
+from tieline.scopes import KeyScope
 from tieline.sql.statement import Sql
 
-# As many shapes as clients may have in use at a time.
+# The names that other rooms use.
+__all__ = ("Limits", "Statement", "ask", "estimate", "explanation", "knows", "prepare", "scope")
+
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
+WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+# The shapes that clients may have in use at a time. Beyond this the least recently used is forgotten.
 SHAPES_MAX = 2_000
-# Of these the value is whatever stands behind the dot, and no value makes another statement.
+EXPLANATIONS_MAX = 100
+UNIQUE_VIOLATION = "23505"
+# Two rows of one INSERT … ON CONFLICT have the same key.
+CARDINALITY_VIOLATION = "21000"
+
+# For these operators the value never changes the SQL, so the shape leaves it out.
 _PLAIN = "eq|neq|gt|gte|lt|lte|cs|cd"
-# Stands where a value will: nothing that a client could send.
+# Stands for a value while a shape is planned. No client can know it.
 _MARKER = token_hex(16)
 
-# A query string in pieces; where a value is left out stands none.
+# A query string in pieces, with None for each value that is left out.
 Shape = tuple[str | None, ...]
+# A text, and for each of its placeholders the slot of the value.
+Compiled = tuple[LiteralString, tuple[Slot, ...]]
+Row = Sequence[bytes | None]
 
 
-class Prepared(msgspec.Struct, frozen=True):
-    """A plan and its statement, ready to run."""
+class Statement(msgspec.Struct, frozen=True, gc=False):
+    """The statement that answers a request. `slots` says for each parameter of `sql` which value of the model it is."""
 
-    plan: Plan
-    statement: Sql
+    asked: Asked
+    model: Model
+    sql: Sql
+    slots: tuple[Slot, ...]
+
+    @property
+    def is_lookup(self) -> bool:
+        """Whether it reads one row at the most, by a unique key."""
+        return isinstance(self.model, Read) and self.model.is_lookup
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the transaction ends with a rollback: `Prefer: tx=rollback` on a write or a call."""
+        return self.asked.wishes.transaction == "rollback" and not isinstance(self.model, Read)
+
+    @property
+    def function(self) -> Function | None:
+        """The function of a call."""
+        return self.model.function if isinstance(self.model, Call) else None
+
+    @property
+    def arguments(self) -> bytes | None:
+        """The checked arguments of a call as a JSON object: the $2 of its SQL."""
+        found = self.sql.parameters[1] if isinstance(self.model, Call) else None
+        return found if isinstance(found, bytes) else None
+
+    @property
+    def first_row(self) -> int:
+        """The number of the page's first row, counted from 0."""
+        offset = self.model.node.offset
+        return 0 if offset is None else self.number(offset)
+
+    def number(self, slot: Slot) -> int:
+        """The value of a slot that holds a number."""
+        return int(self.sql.parameters[self.slots.index(slot)] or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Template:
-    """What the requests of a shape have in common; `positions` are the parameters that their values take."""
+def knows(path: str) -> bool:
+    """Whether the catalogue has something at a path: a resource, the functions, or the description of both.
 
-    plan: Plan
-    text: LiteralString
-    parameters: tuple[str | bytes | None, ...]
-    positions: tuple[int, ...]
+    `prepare` answers an unknown name too, as PostgREST does: with PGRST205 and the nearest name that there is.
+
+    >>> [knows(path) for path in ("", "company", "rpc/anything", "companies", "company/1")]
+    [True, True, True, False, False]
+    """
+    return not path or path in RESOURCES or path.startswith(calls.PREFIX)
+
+
+def scope(method: str, path: str) -> KeyScope:
+    """The scope that a request needs.
+
+    >>> scope("GET", "company"), scope("PATCH", "company"), scope("POST", "rpc/resolve"), scope("POST", "rpc/claim")
+    ('api.read', 'api.write', 'api.read', 'api.write')
+
+    Raises:
+        Problem: there is no such path (404), or its kind of path does not have the method (405).
+    """
+    if "/" in path:
+        if not path.startswith(calls.PREFIX) or path.count("/") > 1:
+            raise problems.path_invalid()
+        function = calls.named(path)
+        return "api.read" if function is None or function.is_read_only else "api.write"
+    if method not in METHODS or (method in WRITES and not path):
+        raise problems.method_unknown(method)
+    return "api.write" if method in WRITES else "api.read"
+
+
+def prepare(asked: Asked, company: str, limits: Limits) -> Statement | None:
+    """The statement that answers a company's request; its $1 is the company. None: the answer needs no rows.
+
+    >>> made = prepare(Asked("GET", "company", "select=id&name=eq.x%2Cy", NONE), "c1", Limits(9, 10))
+    >>> print(made.sql.text)
+    select count(*), null, coalesce(json_agg(p), '[]') from (select "company"."id" as "id" from tieline."company" "company" where "company"."id" = $1 and "company"."name" = $2 limit $3) p
+    >>> made.sql.parameters
+    ('c1', 'x,y', '10')
+
+    Raises:
+        Problem: the request cannot be read or planned.
+    """  # noqa: E501 - the statement is one line
+    query = asked.query
+    if (
+        asked.path in RESOURCES
+        and asked.wishes is NONE
+        and asked.range is None
+        and asked.method == "GET"
+        # `;` separates parameters too. A NUL is refused in any value; `%` is looked for first since that is much faster.
+        and ";" not in query
+        and "\0" not in query
+        and not ("%" in query and "%00" in query)
+    ):
+        shape, values = _shape(query, asked.path)
+        try:
+            decoded = [urls.decoded(value) for value in values]
+            alike, positions = _alike(asked.path, asked.accept, shape, limits)
+        except (Problem, UnicodeDecodeError):
+            # Planned again below: the complaint has to quote the request itself, and the first fault in it.
+            pass
+        else:
+            parameters = list(alike.sql.parameters)
+            parameters[0] = company
+            for position, value in zip(positions, decoded, strict=True):
+                parameters[position] = value
+            return Statement(asked, alike.model, Sql(alike.sql.text, tuple(parameters)), alike.slots)
+    is_options = asked.method == "OPTIONS"
+    if not asked.path or (is_options and calls.named(asked.path) is not None):
+        return None
+    made = _planned(asked, company, limits)
+    return None if is_options else made
+
+
+def estimate(made: Statement, row: Row) -> Sql | None:
+    """The statement for the number of rows that PostgreSQL expects. None: the answer does not need this number.
+
+    `row`: the row that the statement gave.
+    """
+    wanted = made.asked.wishes.count
+    model = made.model
+    if not isinstance(model, Read) or wanted not in {"planned", "estimated"}:
+        return None
+    if model.count_max is not None and int(row[1] or 0) < made.number(model.count_max):
+        return None
+    return _beside(made, _estimate(model))
+
+
+def explanation(made: Statement, sqlstate: str, constraint: str | None) -> Sql | None:
+    """The statement that explains a refused write: the holder of the key, or the rows of the body that share a key."""
+    model = made.model
+    found = None
+    if sqlstate == UNIQUE_VIOLATION and isinstance(model, Insert | Update):
+        key = key_of(model.node.resource, constraint)
+        found = None if key is None else _holder(model, key)
+    elif sqlstate == CARDINALITY_VIOLATION and isinstance(model, Insert):
+        found = _doubles(model)
+    return None if found is None else _beside(made, found)
+
+
+def _beside(made: Statement, compiled: Compiled) -> Sql:
+    """Another statement with the values of this one."""
+    text, slots = compiled
+    values = dict(zip(made.slots, made.sql.parameters, strict=True))
+    return Sql(text, tuple([values[slot] for slot in slots]))
+
+
+def _planned(asked: Asked, company: str, limits: Limits) -> Statement:
+    values = Values(company)
+    if asked.path.startswith(calls.PREFIX):
+        model: Model = calls.plan(asked, values, limits)
+    elif asked.method in WRITES:
+        model = writes.plan(asked, values, limits)
+    else:
+        model = reads.plan(asked, values, limits)
+    text, slots = _compiled(model)
+    return Statement(asked, model, Sql(text, tuple([values.held[slot] for slot in slots])), slots)
 
 
 @lru_cache(SHAPES_MAX)
-def _template(resource: str, accept: str | None, shape: Shape, limits: Limits) -> _Template:
+def _compiled(model: Model) -> Compiled:
+    placeholders = Placeholders()
+    match model:
+        case Read():
+            text = compile_read(model, placeholders)
+        case Call():
+            text = compile_call(model, placeholders)
+        case _:
+            text = compile_write(model, placeholders)
+    return text, tuple(placeholders.slots)
+
+
+@lru_cache(EXPLANATIONS_MAX)
+def _estimate(read: Read) -> Compiled:
+    placeholders = Placeholders()
+    return compile_estimate(read, placeholders), tuple(placeholders.slots)
+
+
+@lru_cache(EXPLANATIONS_MAX)
+def _holder(write: Insert | Update, key: Key) -> Compiled | None:
+    placeholders = Placeholders()
+    if isinstance(write, Update):
+        return compile_update_holder(write, key, placeholders), tuple(placeholders.slots)
+    text = compile_insert_holder(write, key, placeholders)
+    return None if text is None else (text, tuple(placeholders.slots))
+
+
+@lru_cache(EXPLANATIONS_MAX)
+def _doubles(insert: Insert) -> Compiled | None:
+    placeholders = Placeholders()
+    text = compile_doubles(insert, placeholders)
+    return None if text is None else (text, tuple(placeholders.slots))
+
+
+@lru_cache(SHAPES_MAX)
+def _alike(path: str, accept: str | None, shape: Shape, limits: Limits) -> tuple[Statement, tuple[int, ...]]:
+    """The statement that the requests of a shape share, and the positions of their own values in its parameters."""
     pieces = [f"{_MARKER}{index}" if piece is None else piece for index, piece in enumerate(shape)]
     markers = [piece for piece in pieces if piece.startswith(_MARKER)]
-    planned = plan(Asked("GET", resource, "".join(pieces), NONE, accept), "", limits)
-    made = compiled(planned.model)
-    parameters = made.bind(planned.values).parameters
-    return _Template(planned, made.text, parameters, tuple(parameters.index(marker) for marker in markers))
+    made = _planned(Asked("GET", path, "".join(pieces), NONE, accept), "", limits)
+    return made, tuple(made.sql.parameters.index(marker) for marker in markers)
 
 
 def _plain_filters(resource: Resource) -> re.Pattern[str]:
-    # A boolean's value may be part of the statement's text.
+    # The value of a boolean may become part of the SQL.
     names = "|".join(column.name for column in resource.columns.values() if column.type != "boolean")
     return re.compile(f"(?:^|(?<=&))((?:{names})=(?:{_PLAIN})\\.)([^&]*)")
 
@@ -68,44 +264,13 @@ def _plain_filters(resource: Resource) -> re.Pattern[str]:
 _PLAIN_FILTERS = {name: _plain_filters(resource) for name, resource in RESOURCES.items()}
 
 
-def _shape(query: str, resource: str) -> tuple[Shape, list[str]]:
-    """The shape of a query string and the values that it leaves out, as they were sent.
+def _shape(query: str, path: str) -> tuple[Shape, list[str]]:
+    """The shape of a query string, and the values that it leaves out, as they were sent.
 
     >>> _shape("entityId=eq.a.b&select=id", "externalIntegrationMapping")
     (('', 'entityId=eq.', None, '&select=id'), ['a.b'])
     """
-    pieces: list[str | None] = list(_PLAIN_FILTERS[resource].split(query))
+    pieces: list[str | None] = list(_PLAIN_FILTERS[path].split(query))
     values = cast(list[str], pieces[2::3])
     pieces[2::3] = [None] * len(values)
     return tuple(pieces), values
-
-
-def prepare(asked: Asked, company: str, limits: Limits) -> Prepared:
-    """The statement that answers a request of this company's, bound to its values.
-
-    >>> prepare(Asked("GET", "company", "select=id&name=eq.x%2Cy", NONE), "c1", Limits(9, 10)).statement.parameters
-    ('c1', 'x,y', '10')
-    """
-    if (
-        asked.resource in RESOURCES
-        and asked.wishes is NONE
-        and asked.range is None
-        and asked.method == "GET"
-        # The other separator of parameters.
-        and ";" not in asked.query
-    ):
-        shape, values = _shape(asked.query, asked.resource)
-        try:
-            decoded = [decode(value) for value in values]
-            template = _template(asked.resource, asked.accept, shape, limits)
-        except Problem:
-            # Said again below, in the request's own words and in the order of its parts.
-            pass
-        else:
-            parameters = list(template.parameters)
-            parameters[0] = company
-            for position, value in zip(template.positions, decoded, strict=True):
-                parameters[position] = value
-            return Prepared(template.plan, Sql(template.text, tuple(parameters)))
-    planned = plan(asked, company, limits)
-    return Prepared(planned, compile_model(planned.model, planned.values))

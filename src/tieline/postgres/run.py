@@ -64,3 +64,11 @@ async def run_again(
             if problem is not None:
                 raise problem from error
             raise
+
+
+async def run_if_possible(connections: Connections, session: Session, statement: Sql) -> list[Row]:
+    """The rows of a statement that explains an error. None if it fails: the error stands without an explanation."""
+    try:
+        return await connections.run(statement, session, lane=Lane.SINGLE)
+    except (DatabaseError, Problem):
+        return []

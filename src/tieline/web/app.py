@@ -17,7 +17,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tieline import problems
-from tieline.dialect.request.query import Limits
+from tieline.dialect.statement import Limits
 from tieline.postgres import embedded
 from tieline.postgres.connections import Connections
 from tieline.postgres.lane import lanes_of

@@ -10,7 +10,7 @@ import msgspec
 from markdown_it import MarkdownIt
 
 from tieline import __version__, problems
-from tieline.dialect import openapi
+from tieline.dialect.answer import describe
 from tieline.scopes import SCOPES
 from tieline.web import element_openapi
 from tieline.web.request import Request
@@ -90,7 +90,7 @@ def _element_description() -> bytes:
 
 @cache
 def _index() -> str:
-    mapping_face = openapi.describe(frozenset(SCOPES), __version__)
+    mapping_face = describe(frozenset(SCOPES), __version__)
     return _page(
         "Tieline",
         "<p>Which record of yours is which record in every other system.</p>"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tieline.dialect.request.query import Limits
+from tieline.dialect.statement import Limits
 from tieline.postgres.connections import Connections
 from tieline.postgres.transactions import Transactions
 from tieline.settings import Settings

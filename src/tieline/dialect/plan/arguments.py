@@ -1,4 +1,4 @@
-"""Arguments of functions: read from wherever they stand, checked as far as a type goes, and given on as JSON."""
+"""Arguments of functions: from the query, a form or JSON, checked against their types → one JSON object."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tieline.dialect.request.body import Payload
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
-# Text that is JSON and that PostgreSQL cannot store.
+# The escape of a NUL character: valid JSON, but PostgreSQL cannot store it.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -22,7 +22,7 @@ _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Mapping(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"):
-    """A row of link_many. What the server makes may be there, as in a row that was read, and does not count."""
+    """A row of link_many. It may hold columns that the server makes, as rows that were read do. They are ignored."""
 
     entity_type: _Text
     entity_id: _Text
@@ -41,7 +41,7 @@ class _Mapping(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="cam
     updated_by: msgspec.Raw = msgspec.Raw(b"null")
 
 
-# Types of arguments → what they are in JSON. A row that does not fit is the row's fault and not the request's.
+# The JSON of each type of argument.
 _DECODERS: dict[str, msgspec.json.Decoder[object]] = {
     "text": msgspec.json.Decoder(_Text),
     "boolean": msgspec.json.Decoder(bool),
@@ -52,7 +52,7 @@ _mapping = msgspec.json.Decoder(_Mapping)
 
 
 class _Refused(msgspec.Struct, frozen=True):
-    """A row that is not fit, by its place."""
+    """A row of a batch that does not fit. It is refused alone; the other rows of the batch land."""
 
     index: int
     problem: dict[str, str | None]
@@ -71,7 +71,7 @@ def _where(error: msgspec.ValidationError, path: str) -> str:
 
 
 def _array_literal(text: str) -> list[str] | None:
-    r"""The elements of PostgreSQL's text form of an array; none if it is not one.
+    r"""The elements of an array in PostgreSQL's text form; None if the text is no such array.
 
     >>> _array_literal('{a, "b,\\"c" ,}'), _array_literal('{a,"b,\\"c"}'), _array_literal("{}")
     (None, ['a', 'b,"c'], [])
@@ -111,7 +111,7 @@ def _plain(text: str, start: int) -> tuple[str | None, int]:
 
 
 def _values(name: str, given: Sequence[str]) -> list[str]:
-    """An array, as one literal of PostgreSQL's, as JSON, or element by element.
+    """The elements of an array: PostgreSQL's text form, JSON, or one text for each element.
 
     >>> _values("a", ["{x,y}"]), _values("a", ['["x"]']), _values("a", ["x", "{y}"]), _values("a", ["x"])
     (['x', 'y'], ['x'], ['x', '{y}'], ['x'])
@@ -149,7 +149,7 @@ def _from_text(argument: Argument, given: Sequence[str]) -> object:
 
 
 def from_texts(function: Function, pairs: Sequence[tuple[str, str]]) -> bytes:
-    """The arguments of a query string or a form, as the object that a JSON body would be."""
+    """The arguments of a query string or a form as a JSON object."""
     by_name = {argument.name: argument for argument in function.arguments}
     gathered: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -158,7 +158,7 @@ def from_texts(function: Function, pairs: Sequence[tuple[str, str]]) -> bytes:
 
 
 def check(function: Function, payload: Payload, rows_max: int) -> bytes:
-    """The arguments, each of its type; rows that are not fit are told of beside the others.
+    """The arguments as a JSON object, each of its type. Rows of a batch that do not fit are listed in `refused`.
 
     Raises:
         Problem: an argument is not of its type, or an array has too many elements (413).
@@ -196,13 +196,13 @@ def _check_size(name: str, size: int, rows_max: int) -> None:
 
 
 def _check_rows(name: str, raw: msgspec.Raw, given: dict[str, msgspec.Raw], rows_max: int) -> list[_Refused]:
-    """Tell which rows are not fit, and leave them empty."""
+    """The rows that do not fit. An empty object takes their place in `given`."""
     try:
         rows = _raw_list.decode(raw)
     except msgspec.ValidationError as error:
         raise problems.argument_invalid(_where(error, name)) from None
     _check_size(name, len(rows), rows_max)
-    # The bytes first: they are looked through much faster than by a pattern.
+    # Looking for the bytes first is much faster than the pattern.
     if b"\\u0000" not in bytes(raw) or _NUL.search(raw) is None:
         try:
             _DECODERS["mapping[]"].decode(raw)

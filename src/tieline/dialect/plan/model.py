@@ -1,16 +1,17 @@
-"""What a statement is to do, looked up and checked: only words of the catalogue, with slots where values go in.
+"""The model of a statement: words of the catalogue, and slots for the values.
 
-A model is a value that two requests share when they differ in their values only: it is the key of compiled text.
+Requests that differ in their values only have equal models. The model is the key under which compiled text is kept.
 """
 
 from dataclasses import dataclass
 from typing import LiteralString
 
-from tieline.dialect.catalogue import Column, Function, Key, Relationship, Resource
+from tieline.dialect.catalogue import Column, Function, Key, Relationship, Resource, Truth
 from tieline.dialect.request.media import Form
 from tieline.dialect.request.syntax import Direction, LogicWord, Nulls, Quantifier
 
-Slot = int  # where in the request's values a value stands; COMPANY is always the first
+# The place of a value among the values of its request. The company comes first.
+Slot = int
 COMPANY_SLOT: Slot = 0
 
 
@@ -23,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A column, or what a path leads to in it."""
+    """A column, or a path into its JSON."""
 
     column: Column
     steps: tuple[Step, ...] = ()
@@ -31,7 +32,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`operator` is a word of compile_filter.OPERATORS or of one of its kinds."""
+    """`operator` is `in`, a word of `sql.conditions.OPERATORS` or one of the full-text operators."""
 
     expression: Expression
     operator: str
@@ -49,16 +50,8 @@ class IsTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """A boolean column that never is null, asked for one of its values: an index's condition can match it."""
-
-    column: Column
-    is_true: bool
-
-
-@dataclass(frozen=True, slots=True)
 class EmbedTest:
-    """Whether anything is embedded there."""
+    """The test whether an embedded resource has rows; `embed` is its number."""
 
     embed: int
     is_empty: bool
@@ -76,7 +69,7 @@ Condition = Comparison | IsTest | Truth | EmbedTest | Group
 
 @dataclass(frozen=True, slots=True)
 class OutputKey:
-    """A key of the answer: a word of the catalogue, or bound."""
+    """A key of the answer: a word of the catalogue, or else a bound value."""
 
     word: LiteralString | None
     slot: Slot
@@ -84,7 +77,7 @@ class OutputKey:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A key and its value; no expression: a count of rows."""
+    """A key of the answer and its value. Without an expression it counts rows."""
 
     key: OutputKey
     expression: Expression | None
@@ -95,7 +88,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """By an expression, or by a result of an embedded resource and perhaps a path into it."""
+    """A term of the order: an expression, or else a result of an embedded resource with a path into it."""
 
     direction: Direction | None
     nulls: Nulls | None
@@ -117,7 +110,7 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Rows of a resource: which results, of which rows, in which order."""
+    """Rows of a resource: the results of each row, the conditions on rows, their order."""
 
     resource: Resource
     outputs: tuple[Output, ...]
@@ -130,9 +123,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """How the results become a body; no form: there is none. `header` is the CSV header's slot."""
+    """The form of the answer. HEAD and return=minimal have no body. `header` is the slot of the CSV header."""
 
-    form: Form | None
+    form: Form
+    has_body: bool
     header: Slot = 0
     is_single: bool = False
 
@@ -148,7 +142,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The rows of a request body: its slot, the columns that it gives and how it is to be read."""
+    """The rows of a request's body. `has_defaults`: a missing value becomes the column's default."""
 
     slot: Slot
     columns: tuple[Column, ...]
@@ -158,7 +152,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What must hold when a write is done, or it must not have happened."""
+    """Conditions on the number of written rows. If one does not hold, the statement fails and writes nothing."""
 
     is_single: bool = False
     affected_max: Slot | None = None
@@ -167,7 +161,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """What to do with rows whose key is taken."""
+    """The treatment of rows whose key is taken: they are merged into the row that is there, or ignored."""
 
     key: Key
     is_merged: bool
@@ -211,3 +205,14 @@ class Call:
 
 Write = Insert | Update | Delete
 Model = Read | Write | Call
+
+
+def result_keys(node: Node) -> list[OutputKey]:
+    """The keys of a node's results: first its outputs, then each embedded resource, or all results of a spread one."""
+    keys = [output.key for output in node.outputs]
+    for embed in node.embeds:
+        if embed.is_spread:
+            keys += result_keys(embed.node)
+        elif not embed.is_hidden:
+            keys.append(embed.key)
+    return keys

@@ -1,10 +1,20 @@
-"""Syntax → model: names become the catalogue's, values go to their slots, what cannot be is a problem."""
+"""Syntax → model: each name is looked up in the catalogue, each value gets a slot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tieline.dialect import problems
-from tieline.dialect.catalogue import AGGREGATES, CASTS, RELATIONSHIPS, WORDS, Column, Relationship, Resource
+from tieline.dialect.catalogue import (
+    AGGREGATES,
+    CASTS,
+    RELATIONSHIPS,
+    RESOURCES,
+    WORDS,
+    Column,
+    Relationship,
+    Resource,
+    Truth,
+)
 from tieline.dialect.plan.model import (
     Comparison,
     Condition,
@@ -17,28 +27,30 @@ from tieline.dialect.plan.model import (
     Ordering,
     Output,
     OutputKey,
+    Rendering,
     Slot,
     Step,
-    Truth,
+    result_keys,
 )
-from tieline.dialect.request.filters import tree_path
-from tieline.dialect.request.ranges import Span
+from tieline.dialect.request.media import Form
 from tieline.dialect.request.syntax import (
     Field,
     Filter,
     JsonStep,
     Logic,
     OrderTerm,
+    Path,
     Predicate,
     Query,
     SelectField,
     SelectItem,
     SelectRelation,
+    Span,
 )
 
-# PostgreSQL cuts longer names; a key of an answer is a name there.
+# PostgreSQL cuts longer names, and PostgREST makes the keys of an answer from names.
 _NAME_BYTES_MAX = 63
-# PostgreSQL reads the beginnings of these words, as far as they are not those of another.
+# The texts that PostgreSQL reads as booleans: these words and their unambiguous beginnings.
 _TRUTHS: Mapping[str, bool] = {
     word[:length]: is_true
     for word, is_true, length_min in (
@@ -51,7 +63,7 @@ _TRUTHS: Mapping[str, bool] = {
 
 @dataclass(slots=True)
 class Values:
-    """The values of a request as they are met; the company is the first."""
+    """The values of a request in the order in which they are met. The company is the first."""
 
     company: str
     held: list[str | bytes | None] = field(default_factory=list[str | bytes | None])
@@ -60,14 +72,14 @@ class Values:
         self.held.append(self.company)
 
     def add(self, value: str | bytes) -> Slot:
-        """Keep a value; its slot."""
+        """Keep a value and return its slot."""
         self.held.append(value)
         return len(self.held) - 1
 
 
 @dataclass(slots=True)
 class Branch:
-    """An embedded resource, or the root, while its parts are gathered from over the query."""
+    """The root or an embedded resource, with the filters, order and span that the query has for it."""
 
     name: str
     resource: Resource
@@ -88,7 +100,7 @@ class Branch:
 
     @property
     def table_alias(self) -> str:
-        """How errors call it."""
+        """The name that PostgreSQL's errors have for the rows."""
         return self.resource.name if self.depth == 0 else f"{self.resource.name}_{self.depth}"
 
 
@@ -123,7 +135,7 @@ def _branch(
 
 
 def _find(root: Branch, path: tuple[str, ...]) -> Branch:
-    """The branch that a path leads to; branches that are spoken of come first in the answer."""
+    """The branch at a path. It moves to the front: PostgREST answers branches that have filters or orders first."""
     branch = root
     for name in path:
         found = next((child for child in branch.children if name in {child.name, child.alias}), None)
@@ -135,10 +147,18 @@ def _find(root: Branch, path: tuple[str, ...]) -> Branch:
     return branch
 
 
-def gather(resource: Resource, query: Query, spans: Mapping[str, Span], *, is_read: bool) -> Branch:
-    """The tree of the resources that a query reads, with the filters, orders and spans put where they belong.
+def find_resource(name: str) -> Resource:
+    """The resource of this name."""
+    found = RESOURCES.get(name)
+    if found is None:
+        raise problems.resource_unknown(name, tuple(RESOURCES))
+    return found
 
-    A write's own filters are not its answer's, and it is written whole whatever its limit.
+
+def gather(resource: Resource, query: Query, spans: Mapping[Path, Span], *, is_read: bool) -> Branch:
+    """The tree of the resources in a query; each branch gets its filters, order and span.
+
+    The filters of a write choose the rows to be written, so its root has none.
     """
     root = _branch(resource, query.select)
     for path, filter_ in reversed(query.filters):
@@ -146,10 +166,8 @@ def gather(resource: Resource, query: Query, spans: Mapping[str, Span], *, is_re
             _find(root, path).filters.insert(0, filter_)
     for path, terms in reversed(query.orders):
         _find(root, path).order = terms
-    for name, span in spans.items():
-        path, _ = tree_path(name)
-        if is_read:
-            _find(root, path).span = span
+    for path, span in spans.items():
+        _find(root, path).span = span
     for path, logic in reversed(query.logic):
         if path or is_read:
             _find(root, path).filters.insert(0, logic)
@@ -189,7 +207,7 @@ def column(resource: Resource, name: str, alias: str | None = None) -> Column:
 
 
 def key(name: str, values: Values) -> OutputKey:
-    """A key of the answer, cut like a name of PostgreSQL's.
+    """A key of the answer, cut to the length of PostgreSQL's names.
 
     >>> values = Values("c1")
     >>> key("entityId", values).word, values.held[key("é" * 40, values).slot] == "é" * 31
@@ -203,12 +221,12 @@ def key(name: str, values: Values) -> OutputKey:
 
 @dataclass(slots=True)
 class Resolver:
-    """Resolves one request: its values gather in the order in which they are met."""
+    """Turns the syntax of one request into its model, and collects its values."""
 
     values: Values
 
     def steps(self, steps: tuple[JsonStep, ...]) -> tuple[Step, ...]:
-        """Arrows with their keys in slots."""
+        """The arrows of a path; each key gets a slot."""
         return tuple(Step(self.values.add(s.key), s.is_index, s.is_text) for s in steps)
 
     def expression(self, branch: Branch, name: Field) -> Expression:
@@ -231,7 +249,7 @@ class Resolver:
         )
 
     def outputs(self, branch: Branch) -> tuple[Output, ...]:
-        """All items; none at all are all columns, and so is *."""
+        """All items of select=. Without any, and for *, these are all columns."""
         items = branch.items
         if not items and not branch.children and branch.depth == 0:
             items = (SelectField(Field("*")),)
@@ -256,7 +274,7 @@ class Resolver:
         return self.test(self.expression(branch, asked.field), test)
 
     def test(self, expression: Expression, test: Predicate) -> Condition:
-        """What a filter asks of an expression."""
+        """The test of an expression."""
         found = expression.column
         if found.type == "boolean" and not found.is_nullable and not expression.steps:
             truth = _truth(test)
@@ -281,13 +299,13 @@ class Resolver:
         return Ordering(term.direction, term.nulls, None, index, names.index(name), steps)
 
     def name_of(self, output_key: OutputKey) -> str:
-        """A key's text."""
+        """The text of a key."""
         held = output_key.word or self.values.held[output_key.slot]
         assert isinstance(held, str), "keys are text"
         return held
 
     def node(self, branch: Branch) -> Node:
-        """A branch with all below it."""
+        """A branch with its embedded branches."""
         seen: set[tuple[str, str]] = set()
         for child in branch.children:
             if (child.resource.name, child.output_name) in seen:
@@ -306,7 +324,7 @@ class Resolver:
 
     def embed(self, branch: Branch) -> Embed:
         """An embedded branch."""
-        assert branch.relationship is not None, "only the root has none"
+        assert branch.relationship is not None, "every branch but the root has a relationship"
         node = self.node(branch)
         is_hidden = not branch.is_spread and not result_keys(node)
         return Embed(
@@ -318,26 +336,22 @@ class Resolver:
             is_hidden,
         )
 
-
-def result_keys(node: Node) -> list[OutputKey]:
-    """The keys of a node's results, in order: its outputs, then what is embedded; a spread gives its own."""
-    keys = [output.key for output in node.outputs]
-    for embed in node.embeds:
-        if embed.is_spread:
-            keys += result_keys(embed.node)
-        elif not embed.is_hidden:
-            keys.append(embed.key)
-    return keys
+    def rendering(self, form: Form, node: Node, *, has_body: bool) -> Rendering:
+        """The rendering of a node. A CSV body needs its header among the values."""
+        if form is not Form.CSV or not has_body:
+            return Rendering(form, has_body)
+        # PostgREST's header has the names without quotes.
+        return Rendering(form, has_body, self.values.add(",".join(self.name_of(k) for k in result_keys(node))))
 
 
 def _implied_name(name: Field) -> str:
-    """How a field without an alias is called: by the last key of its path that is no index, or by its column."""
+    """The name of a field without an alias: the last key of its path that is no index, or else its column."""
     keys = [step.key for step in name.steps if not step.is_index]
     return keys[-1] if keys else name.name
 
 
 def _truth(test: Predicate) -> bool | None:
-    """Which of the two values of a boolean is asked for; none if that cannot be told."""
+    """The value of a boolean that a test asks for; None if the test is of another kind."""
     if test.quantifier is not None or test.operator not in {"eq", "neq", "is"}:
         return None
     truth = _TRUTHS.get(test.values[0].strip(" \t\n\r\v\f").lower())

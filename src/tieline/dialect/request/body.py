@@ -1,4 +1,4 @@
-"""Request bodies: whatever comes is made into JSON, with the names of the columns that it gives."""
+"""Request bodies: JSON, CSV and forms → JSON, with the names of its columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _QUOTE, _COMMA, _LF, _CR = '"', ",", "\n", "\r"
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A body as JSON. `columns` are in order of their names; `rows` is known unless columns= was given for JSON."""
+    """A body as JSON. `columns` are sorted by name."""
 
     json: bytes
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ def _uniform(rows: Sequence[Mapping[str, object]], message: str) -> tuple[str, .
 
 def _json(body: bytes) -> Payload:
     try:
-        # Raw values are passed over unread: that they are text at all is not seen otherwise.
+        # msgspec does not read raw values, so it would not see invalid UTF-8 in them.
         body.decode()
         if _looks_like_object(body):
             return Payload(body, tuple(sorted(_raw_row.decode(body))), is_object=True)
@@ -59,7 +59,7 @@ def _json(body: bytes) -> Payload:
 
 
 def _rows(body: bytes) -> list[dict[str, msgspec.Raw]] | None:
-    """The objects of an array; none at all if it holds something else. What is no array counts as an empty one."""
+    """The objects of an array; None if it holds other values. JSON that is no array counts as an empty array."""
     if body.lstrip(_SPACE).startswith(b"["):
         try:
             return _raw_rows.decode(body)
@@ -83,7 +83,7 @@ def _csv_error(text: str, position: int) -> Exception:
 
 
 def _quoted_field(text: str, position: int) -> tuple[str, int]:
-    """A field in quotes, from behind the first one; and where it ends."""
+    """A quoted field from behind its first quote, and the position of its end."""
     start, pieces = position, list[str]()
     while True:
         end = text.find(_QUOTE, start)
@@ -97,12 +97,12 @@ def _quoted_field(text: str, position: int) -> tuple[str, int]:
 
 def _plain_field(text: str, position: int) -> tuple[str, int]:
     found = _PLAIN_FIELD.match(text, position)
-    assert found is not None, "it matches nothing as well"
+    assert found is not None, "the pattern matches empty text too"
     return found.group(), found.end()
 
 
 def csv_records(text: str) -> list[list[str]]:
-    r"""The records of a CSV text; empty lines are none.
+    r"""The records of a CSV text. Empty lines are skipped.
 
     >>> csv_records('a,b\n1,"x, ""y"" z"\r\n\n')
     [['a', 'b'], ['1', 'x, "y" z']]
@@ -164,7 +164,7 @@ def payload(body: bytes, kind: BodyKind | str, columns: tuple[str, ...] | None) 
     >>> payload(b"a,b\n1,NULL", BodyKind.CSV, None).json
     b'[{"a":"1","b":null}]'
 
-    columns= says which keys of a JSON body count; the body is then left for PostgreSQL to read.
+    With columns=, only these keys of a JSON body count, and PostgreSQL alone reads the body.
 
     >>> payload(b'[{"b": 1, "x": 2}]', BodyKind.JSON, ("b", "a", "b")).columns
     ('a', 'b')

@@ -1,4 +1,4 @@
-"""Reading text piece by piece: what every part of the grammar shares."""
+"""A cursor over a text, and the rules that all parts of the grammar share: names, quoted values, fields."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FIELD_NAME = "field name (* or [a..z0..9_$])"
 
 @dataclass(eq=False)
 class UnreadableError(Exception):
-    """The text does not fit the grammar: where, and what would have."""
+    """The text does not fit the grammar at this position. `expecting` says what would fit there."""
 
     position: int
     expecting: str
@@ -26,7 +26,7 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True)
 class Cursor:
-    """A text and how far it is read."""
+    """A text and the position up to which it is read."""
 
     text: str
     position: int = 0
@@ -47,7 +47,7 @@ class Cursor:
         return False
 
     def match(self, pattern: re.Pattern[str]) -> str | None:
-        """Consume what the pattern finds here."""
+        """Consume the text that the pattern matches here."""
         found = pattern.match(self.text, self.position)
         if found is None:
             return None
@@ -55,7 +55,7 @@ class Cursor:
         return found.group()
 
     def expect(self, piece: str, expecting: str | None = None) -> None:
-        """Consume the piece, which has to come next."""
+        """Consume the piece. The text does not fit the grammar if another comes next."""
         if not self.take(piece):
             raise UnreadableError(self.position, expecting or f'"{piece}"')
 
@@ -64,13 +64,13 @@ class Cursor:
         self.match(_SPACES)
 
     def end(self, expecting: str) -> None:
-        """There has to be nothing left."""
+        """The text does not fit the grammar if anything is left of it."""
         if not self.is_at_end:
             raise UnreadableError(self.position, expecting)
 
 
 def quoted_value(cursor: Cursor) -> str:
-    r"""A value in double quotes, in which a backslash takes the next character as it is.
+    r"""A value in double quotes. A backslash in it takes the next character literally.
 
     >>> quoted_value(Cursor(r'"a \"b\" \\ c"'))
     'a "b" \\ c'
@@ -82,7 +82,7 @@ def quoted_value(cursor: Cursor) -> str:
 
 
 def identifier(cursor: Cursor) -> str | None:
-    """Letters, digits, _, $ and spaces; outer spaces are dropped.
+    """Letters, digits, _, $ and inner spaces. Outer spaces are dropped.
 
     >>> identifier(Cursor(" a name ,b"))
     'a name'
@@ -92,7 +92,7 @@ def identifier(cursor: Cursor) -> str | None:
 
 
 def _dashed(cursor: Cursor, pattern: re.Pattern[str], expecting: str) -> str:
-    """Pieces joined by dashes; a dash that begins an arrow ends it."""
+    """Pieces joined by dashes, up to an arrow."""
     pieces: list[str] = []
     while True:
         found = cursor.match(pattern)
@@ -136,7 +136,7 @@ def json_steps(cursor: Cursor) -> tuple[JsonStep, ...]:
 
 
 def field(cursor: Cursor) -> Field:
-    """A column, perhaps with a path into its JSON; spaces around it do not count.
+    """A column with the path into its JSON, if there is one. Spaces around it are ignored.
 
     >>> field(Cursor(" metadata->retry "))
     Field(name='metadata', steps=(JsonStep(key='retry', is_index=False, is_text=False),))

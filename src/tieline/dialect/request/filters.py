@@ -1,4 +1,4 @@
-"""The grammar of filters: `not.eq(any).{a,b}`, and the trees that and=() and or=() hold."""
+"""The grammar of filters, such as `not.eq(any).{a,b}`, and of the trees in and=() and or=()."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tieline.dialect.request.cursor import (
 )
 from tieline.dialect.request.syntax import Field, Filter, Logic, LogicWord, Path, Predicate, Quantifier
 
-# Longest first, so that no operator hides one that it begins.
+# Longer operators first, since a shorter one would match the beginning of a longer one.
 SIMPLE = ("neq", "nxr", "nxl", "adj", "cs", "cd", "ov", "sl", "sr")
 QUANTIFIED = ("imatch", "match", "ilike", "like", "gte", "lte", "eq", "gt", "lt")
 FULL_TEXT = ("plfts", "phfts", "wfts", "fts")
@@ -53,7 +53,7 @@ def _list_element(cursor: Cursor) -> str:
 
 
 def _logic_value(cursor: Cursor) -> str:
-    """As in a list; an array literal may hold commas."""
+    """A value as in a list, or an array literal, which may contain commas."""
     if cursor.next_is("{"):
         array = cursor.match(_ARRAY)
         if array is not None:
@@ -90,7 +90,7 @@ def _quantifier(word: str | None) -> Quantifier | None:
 
 
 def read_test(cursor: Cursor, value: Value) -> Predicate:
-    """What a filter asks.
+    """The test of a filter.
 
     >>> read_test(Cursor("not.eq.a.b"), _rest)
     Predicate(operator='eq', values=('a.b',), is_negated=True, quantifier=None, language=None)
@@ -124,7 +124,7 @@ def read_test(cursor: Cursor, value: Value) -> Predicate:
 
 
 def whole_test(text: str) -> Predicate:
-    """A parameter's value; nothing may follow.
+    """The test that is a parameter's whole value.
 
     >>> whole_test("is.NULL").values
     ('null',)
@@ -151,7 +151,7 @@ def tree_path(text: str) -> tuple[Path, Field]:
 
 
 def logic_path(text: str) -> tuple[Path, str]:
-    """The name of a logic tree: where it is for, and how its text begins.
+    """The name of a logic tree: the path of its embedded resource, and the word that begins the tree.
 
     >>> logic_path("company.not.or")
     (('company',), 'not.or')
@@ -166,7 +166,7 @@ def logic_path(text: str) -> tuple[Path, str]:
 
 
 def _logic_filter(cursor: Cursor) -> Filter | None:
-    """A filter inside a tree; none if what comes next is none, and then nothing is consumed."""
+    """A filter inside a tree. None if another thing comes next, which is not consumed then."""
     start = cursor.position
     try:
         name = field(cursor)
@@ -213,14 +213,14 @@ def _tree(cursor: Cursor, depth: int) -> Filter | Logic:
 
 
 def logic_tree(text: str, *, depth_max: int, is_read: bool) -> Logic:
-    """The tree of an and=() or or=(), with its word in front.
+    """The tree of and=() or or=(); the text begins with the word.
 
     >>> tree = logic_tree("or(id.eq.a,not.and(b.gt.1,c.is.null))", depth_max=9, is_read=True)
     >>> tree.word, len(tree.operands), tree.operands[1].is_negated
     ('or', 2, True)
 
-    A parenthesis that is not quoted ends the tree. A read takes it so, as PostgREST does, when further operands
-    follow; a write must not do with fewer conditions than it was given.
+    A parenthesis that is not quoted ends the tree. If operands follow, a read ignores them, as PostgREST does. A write
+    is refused, since it would change more rows than its conditions allow.
 
     >>> logic_tree("or(id.eq.a(1),b.eq.2)", depth_max=9, is_read=True).operands[0].test.values
     ('a(1',)
@@ -233,6 +233,6 @@ def logic_tree(text: str, *, depth_max: int, is_read: bool) -> Logic:
     if not (is_read and cursor.next_is(",")):
         cursor.end("end of input")
     if isinstance(tree, Filter):
-        # Only a tree's name begins the text, and it is followed by a parenthesis: "and.eq.1" is no tree.
+        # The text begins with the tree's word. "and.eq.1" read as a filter lacks the parenthesis behind the word.
         raise UnreadableError(len("and"), '"("')
     return tree

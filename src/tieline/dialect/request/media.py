@@ -1,4 +1,4 @@
-"""Media types: what a request's body is, and which form of answer its Accept header picks."""
+"""Media types: the kind of a request's body, and the form of the answer that its Accept header picks."""
 
 from enum import Enum
 
@@ -21,13 +21,13 @@ class Form(Enum):
     CSV = "text/csv"
 
     def __init__(self, media_type: str) -> None:
-        """Note how the answer's header names it, and whether it holds one row and not a list."""
+        """Keep the Content-Type of the answer. A singular form holds one row, the others a list."""
         self.content_type = f"{media_type}; charset=utf-8"
         self.is_singular = media_type.startswith("application/vnd.pgrst.object")
 
 
 class BodyKind(Enum):
-    """What a body can be."""
+    """The kinds of bodies."""
 
     JSON = "application/json"
     CSV = "text/csv"
@@ -53,7 +53,7 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
 
 
 def canonical(text: str) -> str:
-    """A media type as it is named in answers.
+    """A media type as answers name it.
 
     >>> canonical("Application/JSON; charset=x"), canonical("application/vnd.pgrst.array+json;nulls=stripped")
     ('application/json', 'application/vnd.pgrst.array+json;nulls=stripped')
@@ -79,7 +79,7 @@ def _rank(one: MediaRange) -> tuple[float, int]:
 
 
 def accepted(header: str) -> list[str]:
-    """The media types of an Accept header, best first, as they are named in answers.
+    """The media types of an Accept header, the preferred first, as answers name them.
 
     >>> accepted("text/csv;q=0.5, application/json")
     ['application/json', 'text/csv']
@@ -104,13 +104,13 @@ def form(header: str | None) -> Form:
     if found is None:
         raise problems.not_acceptable(wanted)
     if found == _GEOJSON:
-        # PostgREST leaves it to PostGIS, and answers what PostgreSQL says without.
+        # PostgREST makes GeoJSON by PostGIS. Without PostGIS it passes on PostgreSQL's error.
         raise problems.no_geography()
     return _FORMS[found]
 
 
 def body_kind(header: str | None) -> BodyKind | str:
-    """What the Content-Type says the body is; its own words if that is nothing we read.
+    """The kind of body that the Content-Type names, or its own words if we read no such kind.
 
     >>> body_kind("text/csv; charset=utf-8"), body_kind("image/png"), body_kind(None)
     (<BodyKind.CSV: 'text/csv'>, 'image/png', <BodyKind.JSON: 'application/json'>)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
+from tieline.dialect import problems
 from tieline.integers import BIGINT_MAX, DIGITS_MAX
 
 Resolution = Literal["merge-duplicates", "ignore-duplicates"]
@@ -14,7 +15,7 @@ Missing = Literal["default", "null"]
 Handling = Literal["strict", "lenient"]
 Echoed = Literal["resolution", "missing", "return", "count", "tx", "handling", "timezone", "max-affected"]
 
-# What the answer to each method may echo; always in the order of Echoed.
+# The preferences that the answer to each method echoes, in the order of Echoed.
 ECHOED: Mapping[str, frozenset[Echoed]] = {
     "GET": frozenset({"count", "tx", "handling", "timezone"}),
     "HEAD": frozenset({"count", "tx", "handling", "timezone"}),
@@ -29,7 +30,7 @@ T = TypeVar("T", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What the client would like; none where it did not say. `unknown` holds what is no preference of ours."""
+    """The client's preferences; None where it has none. `unknown` are those that PostgREST does not have."""
 
     resolution: Resolution | None = None
     returned: Return | None = None
@@ -80,7 +81,7 @@ _KNOWN = frozenset(
 
 
 def parse(headers: Sequence[str]) -> Preferences:
-    """The preferences of all Prefer headers; of one given twice, the first that we know counts.
+    """The preferences of all Prefer headers. Of a preference that is given twice, the first known value counts.
 
     >>> wishes = parse(["return=minimal, count=exact", "max-affected=3, foo"])
     >>> wishes.returned, wishes.count, wishes.max_affected, wishes.unknown
@@ -103,6 +104,17 @@ def parse(headers: Sequence[str]) -> Preferences:
         _affected(wishes),
         tuple(w for w in wishes if w and w not in _KNOWN and not w.startswith(("timezone=", "max-affected="))),
     )
+
+
+def check(wishes: Preferences) -> None:
+    """With handling=strict all preferences have to be known.
+
+    >>> check(parse(["handling=strict, foo"]))
+    Traceback (most recent call last):
+    tieline.problems.Problem: Invalid preferences given with handling=strict
+    """
+    if wishes.is_strict and wishes.unknown:
+        raise problems.preferences_unknown(wishes.unknown)
 
 
 def applied(wishes: Preferences, method: str) -> str | None:

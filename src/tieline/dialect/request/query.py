@@ -1,4 +1,4 @@
-"""Query string → syntax: which parameter is what, and in which order they are read."""
+"""Query string → syntax. The parameters are read in PostgREST's order, so that the same error is found first."""
 
 import re
 from collections.abc import Callable, Collection
@@ -10,19 +10,20 @@ from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.request.cursor import Cursor, UnreadableError, names
 from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
+from tieline.dialect.request.ranges import spans
 from tieline.dialect.request.select import order, select
 from tieline.dialect.request.syntax import Filter, Logic, OrderTerm, Path, Query
 
 _RESERVED = frozenset({"select", "columns", "on_conflict"})
 _RESERVED_ENDINGS = frozenset({"order", "limit", "offset", "and", "or"})
 _SEPARATORS = re.compile("[&;]")
-# What Haskell's Integer reads: spaces and parentheses around, hexadecimal and octal too.
+# Integers as Haskell reads them, which PostgREST is written in: with spaces, parentheses, hexadecimal and octal digits.
 _NUMBER = re.compile(r"\s*\(*\s*(-?\s*(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\s*\)*\s*", re.ASCII)
 _DIGITS_MAX = 400
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much a query may hold."""
+    """The settings that bound a query."""
 
     depth_max: int
     page_rows_max: int
@@ -49,7 +50,7 @@ def decode(text: str) -> str:
 
 
 def pairs(query: str) -> list[tuple[str, str | None]]:
-    """The parameters, decoded; a value is none where there is no equals sign.
+    """The parameters, decoded. A parameter without an equals sign has no value.
 
     >>> pairs("select=id&&x;id=eq.a%26b")
     [('select', 'id'), ('x', None), ('id', 'eq.a&b')]
@@ -63,7 +64,7 @@ def pairs(query: str) -> list[tuple[str, str | None]]:
 
 
 def number(text: str) -> int | None:
-    """A limit's or offset's number; none if it is none, and then it does not count.
+    """The number of a limit or an offset. Text that is no number is ignored.
 
     >>> number(" 5"), number("-1"), number("0x10"), number("x"), number("1.5")
     (5, -1, 16, None, None)
@@ -113,9 +114,9 @@ def _names(what: str, text: str | None) -> tuple[str, ...] | None:
     return _read(what, text, whole)
 
 
-def _number(name: str, text: str) -> tuple[str, int | None]:
-    _read("tree path", name, lambda: tree_path(name))
-    return name, number(text)
+def _number(name: str, text: str) -> tuple[Path, int | None]:
+    path, _ = _read("tree path", name, lambda: tree_path(name))
+    return path, number(text)
 
 
 def _filter(name: str, text: str) -> tuple[Path, Filter]:
@@ -124,7 +125,7 @@ def _filter(name: str, text: str) -> tuple[Path, Filter]:
 
 
 def _is_filter(text: str) -> bool:
-    """Whether a function call's parameter is a filter on its result rather than an argument."""
+    """Whether a parameter of a function call is a filter on the result, and not an argument."""
     try:
         whole_test(text)
     except UnreadableError:
@@ -140,14 +141,14 @@ def parse(
     is_call: bool = False,
     argument_names: Collection[str] = (),
 ) -> Query:
-    """A query string's meaning. `argument_names` are a function's that no result of its is named like.
+    """The syntax of a query string. `argument_names` are always a function's arguments, never filters on its result.
 
-    Of parameters given twice the first select, columns, on_conflict and order count, the last limit and offset;
-    filters and logic all do.
+    If select, columns, on_conflict or order is given twice, the first counts; of limits and offsets the last counts.
+    All filters and logic trees count.
 
     >>> query = parse("select=id&id=eq.a&company.limit=3&order=id.desc", Limits(9, 1000))
-    >>> query.filters[0][1].test.operator, query.limits, query.orders[0][1][0].direction
-    ('eq', (('company.limit', 3),), 'desc')
+    >>> query.filters[0][1].test.operator, query.spans[("company",)].rows_max, query.orders[0][1][0].direction
+    ('eq', 3, 'desc')
     >>> parse("id=noop.a", Limits(9, 1000))
     Traceback (most recent call last):
     tieline.problems.Problem: "failed to parse filter (noop.a)" (line 1, column 1)
@@ -161,16 +162,19 @@ def parse(
     items = _read("select parameter", chosen, lambda: select(chosen, depth_max=limits.depth_max))
     others = [(name, value) for name, value, end in given if end not in _RESERVED_ENDINGS and name not in _RESERVED]
     arguments = tuple((n, v) for n, v in others if is_call and (n in argument_names or not _is_filter(v)))
-    filters = [pair for pair in others if not (is_call and pair in arguments)]
+    chosen_filters = [pair for pair in others if not (is_call and pair in arguments)]
+    filters = tuple(_filter(name, value) for name, value in chosen_filters)
+    limits_given = [_number(name, value) for name, value, end in given if end == "limit"]
+    offsets_given = [_number(name, value) for name, value, end in given if end == "offset"]
+    on_conflict = _names("on_conflict parameter", _first(parameters, "on_conflict"))
     return Query(
         items,
-        tuple(_filter(name, value) for name, value in filters),
+        filters,
         logic,
         orders,
-        tuple(_number(name, value) for name, value, end in given if end == "limit"),
-        tuple(_number(name[: -len("offset")] + "limit", value) for name, value, end in given if end == "offset"),
+        spans(limits_given, offsets_given),
         columns,
-        _names("on_conflict parameter", _first(parameters, "on_conflict")),
-        frozenset(name for name, _ in filters),
+        on_conflict,
+        frozenset(name for name, _ in chosen_filters),
         arguments,
     )

@@ -1,34 +1,13 @@
-"""Which rows are asked for: limit, offset and the Range header, and what Content-Range says about it."""
+"""The rows of a page: limit, offset and the Range header; the Content-Range header of the answer."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tieline.dialect import problems
+from tieline.dialect.request.syntax import Path, Span
 
 _RANGE = re.compile(r"([0-9]+)-([0-9]*)", re.ASCII)
 _DIGITS_MAX = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Rows from `first` to `last`, both included and counted from 0; no last: to the end."""
-
-    first: int = 0
-    last: int | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return self.last is not None and self.last < self.first
-
-    @property
-    def is_zero_limit(self) -> bool:
-        """limit=0 is the one empty span that may be asked for."""
-        return self.last == -1
-
-    @property
-    def rows_max(self) -> int | None:
-        return None if self.last is None else self.last - self.first + 1
 
 
 ALL = Span()
@@ -37,14 +16,14 @@ NO_ROWS = Span(0, -1)
 
 def _both(a: Span, b: Span) -> Span:
     if a.is_empty or b.is_empty:
-        # Any empty span will do, but for the one that limit=0 makes.
+        # Any empty span that is not the one of limit=0.
         return Span(1, 0)
     lasts = [last for last in (a.last, b.last) if last is not None]
     return Span(max(a.first, b.first), min(lasts) if lasts else None)
 
 
 def header_span(value: str | None) -> Span:
-    """The Range header's rows; one that cannot be read asks for all.
+    """The rows of the Range header. A header that cannot be read stands for all rows.
 
     >>> header_span("2-4"), header_span("3-"), header_span("items=0-1")
     (Span(first=2, last=4), Span(first=3, last=None), Span(first=0, last=None))
@@ -55,34 +34,34 @@ def header_span(value: str | None) -> Span:
     return Span(int(found.group(1)), int(found.group(2)) if found.group(2) else None)
 
 
-def spans(limits: Sequence[tuple[str, int | None]], offsets: Sequence[tuple[str, int | None]]) -> dict[str, Span]:
-    """The spans by the name of their limit parameter; of several of one name the last counts.
+def spans(limits: Sequence[tuple[Path, int | None]], offsets: Sequence[tuple[Path, int | None]]) -> dict[Path, Span]:
+    """The spans of the embedded resources at these paths; the root's path is empty. The last of two numbers counts.
 
-    >>> spans([("limit", 3)], [("limit", 10), ("company.limit", 2)])
-    {'limit': Span(first=10, last=12), 'company.limit': Span(first=2, last=None)}
+    >>> spans([((), 3)], [((), 10), (("company",), 2)])
+    {(): Span(first=10, last=12), ('company',): Span(first=2, last=None)}
     """
     limit_of, offset_of = dict(limits), dict(offsets)
-    found: dict[str, Span] = {}
-    for name in (*limit_of, *(n for n in offset_of if n not in limit_of)):
-        limit, offset = limit_of.get(name), offset_of.get(name)
-        if name in limit_of and name in offset_of:
-            # An unreadable limit beside an offset counts as none at all: 0 rows.
-            found[name] = Span(offset or 0, (offset or 0) + (limit or 0) - 1)
-        elif name in limit_of:
-            found[name] = ALL if limit is None else Span(0, limit - 1)
+    found: dict[Path, Span] = {}
+    for path in (*limit_of, *(p for p in offset_of if p not in limit_of)):
+        limit, offset = limit_of.get(path), offset_of.get(path)
+        if path in limit_of and path in offset_of:
+            # As in PostgREST, an unreadable limit beside an offset means 0 rows.
+            found[path] = Span(offset or 0, (offset or 0) + (limit or 0) - 1)
+        elif path in limit_of:
+            found[path] = ALL if limit is None else Span(0, limit - 1)
         else:
-            found[name] = Span(offset or 0)
+            found[path] = Span(offset or 0)
     return found
 
 
-def top_span(query: Span | None, header: Span, method: str) -> Span:
-    """The rows that the request as a whole asks for.
+def top_span(query: Span | None, header: str | None, method: str) -> Span:
+    """The rows of the request as a whole: those of its query which are also in the Range header, if it is a GET.
 
-    >>> top_span(Span(0, 9), Span(4, None), "GET")
+    >>> top_span(Span(0, 9), "4-", "GET")
     Span(first=4, last=9)
     """
     limit = query or ALL
-    asked = header if method == "GET" else ALL
+    asked = header_span(header) if method == "GET" else ALL
     if limit.is_zero_limit:
         top = NO_ROWS
     else:
@@ -94,10 +73,10 @@ def top_span(query: Span | None, header: Span, method: str) -> Span:
     return top
 
 
-def restricted(span: Span, rows_max: int | None) -> Span:
-    """The span, with no more rows than a page may have."""
-    if rows_max is None or span.is_zero_limit:
-        return NO_ROWS if span.is_zero_limit else span
+def restricted(span: Span, rows_max: int) -> Span:
+    """The span, cut to the rows that a page may have."""
+    if span.is_zero_limit:
+        return NO_ROWS
     last = span.first + rows_max - 1
     return Span(span.first, last if span.last is None else min(span.last, last))
 
@@ -113,7 +92,7 @@ def content_range(first: int, rows: int, total: int | None) -> str:
 
 
 def status(first: int, rows: int, total: int | None) -> int:
-    """200; 206 for a part of what is known to be there.
+    """The status of a page: 206 if it is known to be a part of all rows.
 
     >>> status(0, 3, 3), status(0, 2, 3), status(0, 2, None)
     (200, 206, 200)

@@ -12,7 +12,7 @@ _AFTER_FIELD = 'letter, digit, "-", "->>", "->", "::", ".", ")", "," or end of i
 
 
 def _alias(cursor: Cursor) -> str | None:
-    """A name and a single colon; nothing is consumed if that does not come next."""
+    """A name and a single colon. If another thing comes next, nothing is consumed."""
     start = cursor.position
     try:
         name = field_name(cursor)
@@ -39,7 +39,7 @@ def _cast(cursor: Cursor) -> str | None:
 
 
 def _join_parameters(cursor: Cursor) -> tuple[str | None, bool]:
-    """The hint, and whether the join is an inner one. A second hint or join word does not count."""
+    """The hint, and whether the join is an inner one. A second hint or join word is ignored."""
     hint: str | None = None
     join: str | None = None
     for _ in range(2):
@@ -56,7 +56,7 @@ def _join_parameters(cursor: Cursor) -> tuple[str | None, bool]:
 
 
 def _relation(cursor: Cursor, depth: int) -> SelectRelation | None:
-    """An embedded resource; none, with nothing consumed, if what comes next is none."""
+    """An embedded resource. If another thing comes next, nothing is consumed."""
     start = cursor.position
     cursor.skip_spaces()
     try:
@@ -102,7 +102,7 @@ def _count(cursor: Cursor) -> SelectField | None:
 
 def _column(cursor: Cursor) -> SelectField:
     if cursor.next_is("..."):
-        # A spread was tried before: what follows the dots is none.
+        # A spread resource was tried before, so the text behind the dots is not one.
         cursor.position += 3
         field_name(cursor)
         raise UnreadableError(cursor.position, 'letter, digit, "-", "!" or "("')
@@ -137,7 +137,7 @@ def _items(cursor: Cursor, depth: int) -> tuple[SelectItem, ...]:
 
 
 def select(text: str, *, depth_max: int) -> tuple[SelectItem, ...]:
-    """The items of select=; none means all columns.
+    """The items of select=. Without items, all columns are selected.
 
     >>> select("id,n:name::text", depth_max=9)[1]
     SelectField(field=Field(name='name', steps=()), alias='n', cast='text', aggregate=None, aggregate_cast=None)

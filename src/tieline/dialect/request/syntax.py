@@ -1,5 +1,6 @@
-"""What a query string says, as it was written: names are not looked up yet, nothing is bound yet."""
+"""The syntax of a query string: its parts as they were written, before any name is looked up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class JsonStep:
-    """One -> or ->> with its key, or its index."""
+    """One -> or ->> with a key or an index."""
 
     key: str
     is_index: bool
@@ -27,7 +28,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """What a filter asks of its field. `operator` is a word of parse_filter.OPERATORS; `in` has several values."""
+    """The test of a filter. `operator` is a word of `request.filters`; only `in` has several values."""
 
     operator: str
     values: tuple[str, ...]
@@ -84,19 +85,39 @@ SelectItem = SelectField | SelectRelation
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A whole query string. Filters, logic and orders carry the path of the embedded resource that they are for.
+class Span:
+    """Rows from `first` to `last`, both included and counted from 0. Without `last`: to the end."""
 
-    `limits` and `offsets` hold the numbers as far as they are numbers; `filter_names` the filters' raw names.
-    `arguments` are a function call's parameters that are no filters.
+    first: int = 0
+    last: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.last is not None and self.last < self.first
+
+    @property
+    def is_zero_limit(self) -> bool:
+        """The span of limit=0, the only empty span that a request may ask for."""
+        return self.last == -1
+
+    @property
+    def rows_max(self) -> int | None:
+        return None if self.last is None else self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A whole query string. Filters, logic, orders and spans have the path of the embedded resource that they concern.
+
+    `filter_names` are the filters' names as they were sent. `arguments` are a function call's parameters that are not
+    filters.
     """
 
     select: tuple[SelectItem, ...]
     filters: tuple[tuple[Path, Filter], ...]
     logic: tuple[tuple[Path, Logic], ...]
     orders: tuple[tuple[Path, tuple[OrderTerm, ...]], ...]
-    limits: tuple[tuple[str, int | None], ...]
-    offsets: tuple[tuple[str, int | None], ...]
+    spans: Mapping[Path, Span]
     columns: tuple[str, ...] | None
     on_conflict: tuple[str, ...] | None
     filter_names: frozenset[str]

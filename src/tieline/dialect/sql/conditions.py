@@ -1,21 +1,21 @@
-"""Conditions and expressions → SQL."""
+"""Placeholders, expressions and conditions → SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import LiteralString
 
-from tieline.dialect.catalogue import Column
+from tieline.dialect.catalogue import Truth
 from tieline.dialect.plan.model import (
+    COMPANY_SLOT,
     Comparison,
     Condition,
     EmbedTest,
     Expression,
     IsTest,
     Ordering,
+    Slot,
     Step,
-    Truth,
 )
-from tieline.dialect.sql.placeholders import Placeholders, digits
 
 OPERATORS: Mapping[str, LiteralString] = {
     "eq": "=", "gte": ">=", "gt": ">", "lte": "<=", "lt": "<", "neq": "<>", "like": "like", "ilike": "ilike",
@@ -41,9 +41,44 @@ _NULLS: Mapping[str, LiteralString] = {"nullsfirst": " nulls first", "nullslast"
 _WORDS: Mapping[str, LiteralString] = {"and": " and ", "or": " or "}
 
 
+_DIGITS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+
+
+def digits(number: int) -> LiteralString:
+    """The text of a number, typed as text that may stand in a statement.
+
+    >>> digits(407)
+    '407'
+    """
+    return _DIGITS[number] if number < 10 else digits(number // 10) + _DIGITS[number % 10]
+
+
+@dataclass(slots=True)
+class Placeholders:
+    """The placeholders of one statement, numbered by their first use; the company's is $1. `aliases` counts tables."""
+
+    slots: list[Slot] = field(default_factory=lambda: [COMPANY_SLOT])
+    aliases: int = 0
+
+    def of(self, slot: Slot) -> LiteralString:
+        """The placeholder of a slot.
+
+        >>> Placeholders().of(7), Placeholders().of(0)
+        ('$2', '$1')
+        """
+        if slot not in self.slots:
+            self.slots.append(slot)
+        return f"${digits(self.slots.index(slot) + 1)}"
+
+    def alias(self) -> LiteralString:
+        """A new name for a table."""
+        self.aliases += 1
+        return f"e{digits(self.aliases)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where names are looked up: the alias of the rows, and what says that something is embedded, by its number."""
+    """The alias of the rows, and for each embedded resource the condition that it has rows."""
 
     alias: LiteralString
     embedded: Sequence[LiteralString] = ()
@@ -59,7 +94,7 @@ def steps(given: Sequence[Step], placeholders: Placeholders) -> LiteralString:
 
 
 def expression(given: Expression, alias: LiteralString, placeholders: Placeholders) -> LiteralString:
-    """A column, or what a path leads to; a column that is no JSON is made into some first."""
+    """A column, or a path into it. A path into a column of another type goes into its value as JSON."""
     column: LiteralString = f"{alias}.{given.column.sql}"
     if not given.steps:
         return column
@@ -81,13 +116,13 @@ def _comparison(given: Comparison, scope: Scope, placeholders: Placeholders) -> 
     return f"{left} {OPERATORS[given.operator]} {value}"
 
 
-def _truth(column: Column, alias: LiteralString, *, is_true: bool) -> LiteralString:
-    # As the partial index has it: "is false" would not match its condition, nor would a bound value.
-    return f"{alias}.{column.sql}" if is_true else f"not {alias}.{column.sql}"
+def truth(given: Truth, alias: LiteralString) -> LiteralString:
+    """The condition as partial indexes have it. PostgreSQL would not match `is false` or a bound value with them."""
+    return f"{alias}.{given.column.sql}" if given.is_true else f"not {alias}.{given.column.sql}"
 
 
 def condition(given: Condition, scope: Scope, placeholders: Placeholders) -> LiteralString:
-    """One condition, fit to stand between ands."""
+    """One condition. It can stand between ands without parentheses."""
     negation: LiteralString = "not "
     match given:
         case Comparison():
@@ -97,7 +132,7 @@ def condition(given: Condition, scope: Scope, placeholders: Placeholders) -> Lit
             text = f"{expression(given.expression, scope.alias, placeholders)} is {_IS[given.word]}"
             return f"{negation}{text}" if given.is_negated else text
         case Truth():
-            return _truth(given.column, scope.alias, is_true=given.is_true)
+            return truth(given, scope.alias)
         case EmbedTest():
             return f"{negation}{scope.embedded[given.embed]}" if given.is_empty else scope.embedded[given.embed]
         case _:
@@ -108,7 +143,7 @@ def condition(given: Condition, scope: Scope, placeholders: Placeholders) -> Lit
 def where(
     ties: Sequence[LiteralString], conditions: Sequence[Condition], scope: Scope, placeholders: Placeholders
 ) -> LiteralString:
-    """A where clause: what every row must be, the company's above all, then what was asked."""
+    """A where clause: first the ties to the company and to the parent's row, then the request's conditions."""
     asked: list[LiteralString] = [condition(c, scope, placeholders) for c in conditions]
     return " where " + " and ".join([*ties, *asked]) if ties or asked else ""
 
@@ -116,7 +151,7 @@ def where(
 def ordering(
     given: Ordering, alias: LiteralString, embeds: Sequence[LiteralString], placeholders: Placeholders
 ) -> LiteralString:
-    """One term of an order by; `embeds` are the aliases of what is embedded."""
+    """One term of an order by; `embeds` are the aliases of the embedded resources."""
     if given.expression is not None:
         text = expression(given.expression, alias, placeholders)
     else:
@@ -127,7 +162,7 @@ def ordering(
 
 
 def result_name(index: int) -> LiteralString:
-    """What the result of this number is called inside a statement.
+    """The name of a result inside a statement, by its number.
 
     >>> result_name(0)
     's1'

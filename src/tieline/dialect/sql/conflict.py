@@ -1,6 +1,6 @@
-"""Why a write was refused: statements that are asked after one failed on a unique key.
+"""Statements that explain a refused write: the holder of a taken key, and the rows of a body that share a key.
 
-PostgreSQL names the broken constraint but, under row-level security, neither the key nor the row that holds it.
+PostgreSQL names the broken constraint. Under row-level security it names neither the key's values nor their holder.
 """
 
 # ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
@@ -10,13 +10,12 @@ from typing import LiteralString
 
 from tieline.dialect.catalogue import Column, Key, Resource
 from tieline.dialect.plan.model import Insert, Update
-from tieline.dialect.sql.conditions import Scope, where
-from tieline.dialect.sql.placeholders import Placeholders
+from tieline.dialect.sql.conditions import Placeholders, Scope, truth, where
 from tieline.dialect.sql.write import company_of, rows_of
 
 
 def key_of(resource: Resource, constraint: str | None) -> Key | None:
-    """The key of this constraint."""
+    """The resource's key that this constraint holds."""
     return next((key for key in resource.keys if key.constraint == constraint), None)
 
 
@@ -26,13 +25,16 @@ def _described(values: Sequence[LiteralString]) -> LiteralString:
 
 def _holder(resource: Resource, key: Key, wanted: Sequence[LiteralString]) -> LiteralString:
     held: list[LiteralString] = [f"h.{c.sql} = {value}" for c, value in zip(key.columns, wanted, strict=True)]
-    if key.constraint == "externalIntegrationMapping_externalId_key":
-        held.append('not h."allowDuplicateExternalId"')
+    if key.condition is not None:
+        held.append(truth(key.condition, "h"))
     return f"{resource.table} h on h.{company_of(resource).sql} = $1 and {' and '.join(held)}"
 
 
 def compile_insert_holder(insert: Insert, key: Key, placeholders: Placeholders) -> LiteralString | None:
-    """The key's values and the id of the row that holds it; of rows within the body there is none."""
+    """The taken values of the key and the holder's id, which is null if two rows of the body share the values.
+
+    None: the body does not give the whole key.
+    """
     given = set(insert.body.columns)
     if not set(key.columns) <= given:
         return None
@@ -48,7 +50,7 @@ def compile_insert_holder(insert: Insert, key: Key, placeholders: Placeholders) 
 
 
 def compile_update_holder(update: Update, key: Key, placeholders: Placeholders) -> LiteralString:
-    """The same for an update: what the body leaves out is the row's own."""
+    """The same for an update. A column that the body leaves out has the row's own value."""
     resource = update.node.resource
     given: set[Column] = set(update.body.columns)
     wanted: list[LiteralString] = [f"b.{c.sql}" if c in given else f"r.{c.sql}" for c in key.columns]
@@ -63,12 +65,12 @@ def compile_update_holder(update: Update, key: Key, placeholders: Placeholders) 
 
 
 def compile_doubles(insert: Insert, placeholders: Placeholders) -> LiteralString | None:
-    """The positions, from 1, of the first two rows of the body that have the same key."""
+    """The positions, from 1, of the first two rows of the body with the same key. None: the body gives no key."""
     if insert.conflict is None or not set(insert.conflict.key.columns) <= set(insert.body.columns):
         return None
     columns = ", ".join([f"b.{c.sql}" for c in insert.conflict.key.columns])
     return (
         f"select min(b.n), (array_agg(b.n order by b.n))[2] from {rows_of(insert.body, placeholders, is_numbered=True)}"
-        # The company has nothing to do with it, but $1 stands for it everywhere.
+        # $1 is the company in every statement; this one has no other use for it.
         f" where $1::text is not null group by {columns} having count(*) > 1 order by 1 limit 1"
     )

@@ -1,4 +1,4 @@
-"""Nodes → SQL: a resource's rows with what is embedded in them, their number, and the body made of them."""
+"""Reads and calls → SQL: the rows of a node with its embedded resources, their number, and the body."""
 
 # ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
 
@@ -17,23 +17,20 @@ from tieline.dialect.plan.model import (
     OutputKey,
     Read,
     Rendering,
+    result_keys,
 )
-from tieline.dialect.plan.resolve import result_keys
+from tieline.dialect.problems import NOT_SINGLE
 from tieline.dialect.request.media import Form
-from tieline.dialect.sql.conditions import Scope, expression, ordering, result_name, where
-from tieline.dialect.sql.placeholders import Placeholders, digits
+from tieline.dialect.sql.conditions import Placeholders, Scope, digits, expression, ordering, result_name, where
 
 # A function call takes at most 100 arguments, a key and its value each.
 _PAIRS_MAX = 45
 _COMMA: LiteralString = " || ',' || "
-# What tieline.refuse raises where a single row was asked for and others came of it, so that nothing stays of what made
-# them; the mapping face knows it again.
-REFUSED_NOT_SINGLE: LiteralString = "TL116"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A value of a row: its SQL, and whether it stands for several rows."""
+    """A value of a row. An aggregated one is the value of several rows."""
 
     key: OutputKey
     sql: LiteralString
@@ -49,12 +46,12 @@ def _cast(text: LiteralString, cast: LiteralString | None) -> LiteralString:
 
 
 def _aggregated(output: Output, text: LiteralString) -> LiteralString:
-    assert output.aggregate is not None, "only what is to be aggregated comes here"
+    assert output.aggregate is not None, "the callers have looked"
     return _cast(f"{output.aggregate}({text})", output.aggregate_cast)
 
 
 def _own(output: Output, alias: LiteralString, placeholders: Placeholders, *, is_spread: bool) -> Result:
-    """An output of the node itself. In a spread the aggregate is the parent's to make, over its own rows."""
+    """An output of the node itself. The aggregate of a spread node is made by its parent, over the parent's rows."""
     if output.expression is None:
         count: LiteralString = "true" if is_spread else _cast("count(*)", output.aggregate_cast)
         return Result(output.key, count, is_aggregated=not is_spread)
@@ -65,7 +62,7 @@ def _own(output: Output, alias: LiteralString, placeholders: Placeholders, *, is
 
 
 def aggregates(node: Node) -> list[Output | None]:
-    """For each of a node's results the aggregate that a spread leaves to the parent, if there is one."""
+    """For each result of a spread node: the output whose aggregate the parent makes, or None."""
     found: list[Output | None] = [output if output.aggregate else None for output in node.outputs]
     for embed in node.embeds:
         if embed.is_spread:
@@ -92,7 +89,7 @@ def object_of(keys: Sequence[OutputKey], alias: LiteralString, placeholders: Pla
 
 
 def _embedded(embed: Embed, alias: LiteralString, placeholders: Placeholders, *, in_spread: bool) -> list[Result]:
-    """What an embedded resource adds to its parent's results."""
+    """The results that an embedded resource adds to its parent's."""
     keys = result_keys(embed.node)
     is_to_one = embed.relationship.is_to_one
     if embed.is_hidden:
@@ -119,7 +116,7 @@ def _embedded(embed: Embed, alias: LiteralString, placeholders: Placeholders, *,
 def _join(
     embed: Embed, parent: LiteralString, alias: LiteralString, placeholders: Placeholders, *, depth: int
 ) -> LiteralString:
-    """The lateral join that brings an embedded resource's results."""
+    """The lateral join for an embedded resource's results."""
     table = alias_of(embed.node, depth)
     relationship = embed.relationship
     link: LiteralString = f"{table}.{relationship.foreign_column.sql} = {parent}.{relationship.column.sql}"
@@ -140,12 +137,12 @@ def _join(
 
 
 def alias_of(node: Node, depth: int) -> LiteralString:
-    """What a node's rows are called, as PostgREST does: PostgreSQL's errors quote it."""
+    """The alias of a node's rows, the same as PostgREST's: PostgreSQL's errors quote it."""
     return f'"{node.resource.name}_{digits(depth)}"' if depth else f'"{node.resource.name}"'
 
 
 def _ties(node: Node, alias: LiteralString, link: LiteralString | None) -> list[LiteralString]:
-    """What every row must be: of the company, and of its parent."""
+    """The conditions that tie a row to its parent's row and to the company."""
     company = node.resource.company
     ties: list[LiteralString] = [] if link is None else [link]
     if company is not None:
@@ -163,9 +160,9 @@ def select(
     is_named: bool = False,
     depth: int = 0,
 ) -> LiteralString:
-    """The rows of a node: its results s1 to sn, or under their own names.
+    """The rows of a node. Its results are called s1 to sn, or have their own names if `is_named`.
 
-    `source` stands in for the table, `link` ties the rows to their parent's.
+    `source` replaces the table, `link` ties the rows to the parent's row.
     """
     alias = alias_of(node, depth)
     embed_aliases: list[LiteralString] = [placeholders.alias() for _ in node.embeds]
@@ -225,7 +222,7 @@ def matches(
     link: LiteralString | None = None,
     depth: int = 0,
 ) -> LiteralString:
-    """The rows that a node's filters let through, all of them, without their values: to be counted."""
+    """All rows that match a node's filters, without limit and without values, to be counted."""
     alias = alias_of(node, depth)
     tested = _embeds_tested(node.where)
     embedded: list[LiteralString] = [
@@ -239,17 +236,17 @@ def matches(
 
 
 def is_named(node: Node, rendering: Rendering) -> bool:
-    """Whether the results can go under their own names: then a row is its own JSON object."""
-    if rendering.form is None or rendering.form is Form.CSV or node.embeds:
+    """Whether the results can have their own names. Then PostgreSQL makes a JSON object of a row by itself."""
+    if not rendering.has_body or rendering.form is Form.CSV or node.embeds:
         return False
     words = [output.key.word for output in node.outputs]
     return None not in words and len(set(words)) == len(words)
 
 
 def body(node: Node, rendering: Rendering, rows: LiteralString, placeholders: Placeholders) -> LiteralString:
-    """The body, made of the rows that go under this alias."""
+    """The body of the rows with this alias."""
     form = rendering.form
-    if form is None:
+    if not rendering.has_body:
         return "null"
     if form is Form.CSV:
         lines: LiteralString = f"coalesce(string_agg(substring({rows}::text, 2, length({rows}::text) - 2), E'\\n'), '')"
@@ -265,11 +262,11 @@ def body(node: Node, rendering: Rendering, rows: LiteralString, placeholders: Pl
 
 
 def compile_read(read: Read, placeholders: Placeholders) -> LiteralString:
-    """Columns of its one row: how many rows are on the page, how many there are in all, the body."""
+    """A statement with one row: the number of rows on the page, the number of all rows, the body."""
     node = read.node
     rows = select(node, placeholders, is_named=is_named(node, read.rendering))
-    # Rows are counted as a whole, so that every value of theirs is made even when no body is.
-    counted: LiteralString = "count(*)" if read.rendering.form is not None else "count(p)"
+    # count(p) makes every value of the rows. HEAD has to fail on a value wherever GET does.
+    counted: LiteralString = "count(*)" if read.rendering.has_body else "count(p)"
     made = body(node, read.rendering, "p", placeholders)
     total: LiteralString = "null"
     if read.is_counted:
@@ -281,22 +278,22 @@ def compile_read(read: Read, placeholders: Placeholders) -> LiteralString:
 
 
 def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
-    """As of a read, over the rows that a function gives."""
+    """A statement as that of a read, over the rows of a function. The function's arguments are $2."""
     node = call.node
     placeholders.of(call.arguments)
-    ctes: LiteralString = f"{call.function.ctes}, " if call.function.ctes else ""
     rows = select(node, placeholders, source="called", is_named=is_named(node, call.rendering))
     made = body(node, call.rendering, "p", placeholders)
     total: LiteralString = "null"
     if call.is_counted:
         total = f"(select count(*) from ({matches(node, placeholders, source='called')}) c)"
     counted: LiteralString = "count(p)"
-    if call.rendering.form is not None and call.rendering.form.is_singular and not call.function.is_read_only:
-        refused: LiteralString = f"tieline.refuse('{REFUSED_NOT_SINGLE}', 'single', count(p)::text)"
+    if call.rendering.form.is_singular and not call.function.is_read_only:
+        # The statement has to fail, so that nothing stays written.
+        refused: LiteralString = f"tieline.refuse('{NOT_SINGLE}', 'single', count(p)::text)"
         counted = f"case when count(p) = 1 then 1 else {refused}::int end"
-    return f"with {ctes}called as ({call.function.rows}) select {counted}, {total}, {made} from ({rows}) p"
+    return f"with called as ({call.function.rows}) select {counted}, {total}, {made} from ({rows}) p"
 
 
-def compile_plan(read: Read, placeholders: Placeholders) -> LiteralString:
-    """What PostgreSQL expects to find: for count=planned."""
+def compile_estimate(read: Read, placeholders: Placeholders) -> LiteralString:
+    """PostgreSQL's plan for the read, which has the expected number of rows, for count=planned and count=estimated."""
     return f"explain (format json) {matches(read.node, placeholders)}"

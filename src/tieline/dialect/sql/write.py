@@ -1,4 +1,4 @@
-"""Writes → SQL: one statement that writes, decides whether it may stay, and gives the answer."""
+"""Writes → SQL: one statement that writes, checks the number of rows, and makes the body of the answer."""
 
 # ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
 
@@ -7,18 +7,14 @@ from typing import LiteralString
 
 from tieline.dialect.catalogue import Column, Resource
 from tieline.dialect.plan.model import Body, Conflict, Delete, Guards, Insert, Node, Rendering, Update, Write
-from tieline.dialect.sql.conditions import Scope, condition, where
-from tieline.dialect.sql.placeholders import Placeholders
-from tieline.dialect.sql.read import REFUSED_NOT_SINGLE, is_named, select
+from tieline.dialect.problems import NOT_SINGLE, PUT_MISMATCH, TOO_MANY
+from tieline.dialect.sql.conditions import Placeholders, Scope, condition, where
 from tieline.dialect.sql.read import body as answer_body
-
-# What tieline.refuse raises, so that nothing of the statement stays; the mapping face knows them again.
-REFUSED_TOO_MANY = "TL124"
-REFUSED_PUT_MISMATCH = "TL115"
+from tieline.dialect.sql.read import is_named, select
 
 
 def rows_of(given: Body, placeholders: Placeholders, *, is_numbered: bool = False) -> LiteralString:
-    """A from item: the rows of the body as b, perhaps with their number as n."""
+    """A from item: the rows of the body as b; with `is_numbered`, their number is b.n."""
     if given.is_object and not given.columns:
         return "(values (1)) b"
     kind: LiteralString = "jsonb" if given.has_defaults else "json"
@@ -48,8 +44,8 @@ def _refuse_company(resource: Resource) -> LiteralString:
 
 
 def company_of(resource: Resource) -> Column:
-    """The column that says whose a row is."""
-    assert resource.company is not None, "only a function's result has none, and that is not written"
+    """The column with a row's company."""
+    assert resource.company is not None, "only a function's result has none, and nothing writes into that"
     return resource.company
 
 
@@ -84,9 +80,9 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
 
 
 def _sorted_by(insert: Insert) -> list[LiteralString]:
-    """The key by which a batch is written, if it may meet rows that are there.
+    """The columns by which a batch that may meet existing rows is sorted.
 
-    All batches take the locks of those rows in one order: two at a time do not wait for each other.
+    So all batches lock those rows in one order, and two of them never wait for each other.
     """
     body, conflict = insert.body, insert.conflict
     if conflict is None or body.is_object or not set(conflict.key.columns) <= set(body.columns):
@@ -95,7 +91,7 @@ def _sorted_by(insert: Insert) -> list[LiteralString]:
 
 
 def _as_in_body(insert: Insert, placeholders: Placeholders) -> LiteralString:
-    """What was written, in the order of the body."""
+    """The written rows in the order of the body."""
     names = ", ".join(_sorted_by(insert))
     rows = rows_of(insert.body, placeholders, is_numbered=True)
     numbered: LiteralString = f"select {names}, min(n) as n from {rows} group by {names}"
@@ -118,7 +114,7 @@ def _update(update: Update, placeholders: Placeholders) -> LiteralString:
     resource = update.node.resource
     own = _own(resource)
     if not update.body.columns:
-        # Nothing to set: nothing is changed, and nothing is answered.
+        # Without columns to set, no row is changed and none is answered.
         return f"select {_returned(resource)} from {resource.table} where {own} and false"
     changes: list[LiteralString] = []
     for column in update.body.columns:
@@ -127,7 +123,7 @@ def _update(update: Update, placeholders: Placeholders) -> LiteralString:
             value = f"case when {value} = $1 then $1 else {_refuse_company(resource)}::text end"
         changes.append(f"{column.sql} = {value}")
     text: LiteralString = f"update {resource.table} set {', '.join(changes)}"
-    # Of several rows in the body the first counts.
+    # Only the first row of the body counts.
     text += f" from (select * from {rows_of(update.body, placeholders)} limit 1) b"
     return (
         text
@@ -144,17 +140,15 @@ def _delete(delete: Delete, placeholders: Placeholders) -> LiteralString:
 
 
 def _guard(guards: Guards, placeholders: Placeholders) -> LiteralString:
-    """Refuses what must not stay; null if it may."""
+    """An expression that fails the statement if the number of rows is not allowed, and is null otherwise."""
     cases: list[LiteralString] = []
     if guards.is_put:
-        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_PUT_MISMATCH}', 'put', count(*)::text)")
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{PUT_MISMATCH}', 'put', count(*)::text)")
     if guards.is_single:
-        cases.append(f"when count(*) <> 1 then tieline.refuse('{REFUSED_NOT_SINGLE}', 'single', count(*)::text)")
+        cases.append(f"when count(*) <> 1 then tieline.refuse('{NOT_SINGLE}', 'single', count(*)::text)")
     if guards.affected_max is not None:
         bound = placeholders.of(guards.affected_max)
-        cases.append(
-            f"when count(*) > {bound}::bigint then tieline.refuse('{REFUSED_TOO_MANY}', 'affected', count(*)::text)"
-        )
+        cases.append(f"when count(*) > {bound}::bigint then tieline.refuse('{TOO_MANY}', 'affected', count(*)::text)")
     return f"case {' '.join(cases)} end" if cases else "null"
 
 
@@ -166,8 +160,8 @@ def _answer(
     *,
     source: LiteralString = "written",
 ) -> LiteralString:
-    """From the rows that were written: their number, their body, and the guard."""
-    if rendering.form is None:
+    """A select over the written rows: their number, the body, and the guard."""
+    if not rendering.has_body:
         return f"select count(*), null, {guard} from written"
     rows = select(node, placeholders, source=source, is_named=is_named(node, rendering))
     return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
@@ -177,7 +171,7 @@ def _compile_insert(insert: Insert, guard: LiteralString, placeholders: Placehol
     identity = insert.node.resource.identity[0].sql
     written: LiteralString = f"written as ({_insert(insert, placeholders)})"
     source: LiteralString = "written"
-    if insert.rendering.form is not None and _sorted_by(insert):
+    if insert.rendering.has_body and _sorted_by(insert):
         source = "answered"
         written += f", answered as materialized ({_as_in_body(insert, placeholders)})"
     answer = _answer(insert.node, insert.rendering, guard, placeholders, source=source)
@@ -188,9 +182,9 @@ def _compile_insert(insert: Insert, guard: LiteralString, placeholders: Placehol
 
 
 def compile_write(write: Write, placeholders: Placeholders) -> LiteralString:
-    """Columns of its one row: how many rows were written, the body, the guard.
+    """A statement with one row: the number of written rows, the body, the guard.
 
-    For an insert also how many of them are new, and the identity of the one row if it is one.
+    An insert has two more columns: the number of new rows, and the identity of the row if it is the only one.
     """
     guard = _guard(write.guards, placeholders)
     if isinstance(write, Insert):

@@ -1,0 +1,56 @@
+"""Reads → model: PostgREST's planning, with its order of complaints."""
+
+from tieline.dialect.catalogue import Truth
+from tieline.dialect.plan.model import Comparison, Node, Read
+from tieline.dialect.plan.resolve import Branch, Resolver, Values, find_resource, gather
+from tieline.dialect.request import media, prefer, ranges
+from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.query import Limits, parse
+
+
+def plan(asked: Asked, values: Values, limits: Limits) -> Read:
+    """The model of a read; its values are added to `values`.
+
+    >>> from tieline.dialect.request.prefer import NONE
+    >>> values = Values("c1")
+    >>> plan(Asked("GET", "company", "id=eq.c1", NONE), values, Limits(9, 1000)).is_lookup, values.held
+    (True, ['c1', 'c1', '1000'])
+    """
+    query = parse(asked.query, limits)
+    span = ranges.top_span(query.spans.get(()), asked.range, asked.method)
+    resource = find_resource(asked.path)
+    page = {path: ranges.restricted(s, limits.page_rows_max) for path, s in {**query.spans, (): span}.items()}
+    root = gather(resource, query, page, is_read=True)
+    _restrict_embedded(root, limits.page_rows_max)
+    form = media.form(asked.accept)
+    prefer.check(asked.wishes)
+    resolver = Resolver(values)
+    node = resolver.node(root)
+    rendering = resolver.rendering(form, node, has_body=asked.method == "GET")
+    wanted = asked.wishes.count
+    count_max = values.add(str(limits.page_rows_max + 1)) if wanted == "estimated" else None
+    is_lookup = wanted is None and _is_lookup(node)
+    return Read(node, rendering, wanted in {"exact", "estimated"}, count_max, is_lookup)
+
+
+def _is_lookup(node: Node) -> bool:
+    """Whether the read finds one row at the most: its filters give a whole unique key by equality."""
+    if node.embeds or any(output.aggregate is not None for output in node.outputs):
+        return False
+    given = {
+        c.expression.column
+        for c in node.where
+        if isinstance(c, Comparison) and c.operator == "eq" and not (c.is_negated or c.quantifier or c.expression.steps)
+    }
+    truths = {c for c in node.where if isinstance(c, Truth)}
+    return any(
+        set(key.columns) <= given and (key.condition is None or key.condition in truths) for key in node.resource.keys
+    )
+
+
+def _restrict_embedded(branch: Branch, rows_max: int) -> None:
+    """Cut every list of embedded rows to the rows that a page may have."""
+    for child in branch.children:
+        if child.span is None and child.relationship is not None and not child.relationship.is_to_one:
+            child.span = ranges.restricted(ranges.ALL, rows_max)
+        _restrict_embedded(child, rows_max)
