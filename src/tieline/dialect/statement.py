@@ -141,7 +141,7 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Statement | None:
         and asked.wishes is NONE
         and asked.range is None
         and asked.method == "GET"
-        # `;` separates parameters too. A NUL is refused in any value; `%` is looked for first since that is much faster.
+        # `;` separates parameters too. A NUL is refused in any value; looking for `%` first is much faster.
         and ";" not in query
         and "\0" not in query
         and not ("%" in query and "%00" in query)

@@ -69,6 +69,6 @@ async def run_again(
 async def run_if_possible(connections: Connections, session: Session, statement: Sql) -> list[Row]:
     """The rows of a statement that explains an error. None if it fails: the error stands without an explanation."""
     try:
-        return await connections.run(statement, session, lane=Lane.SINGLE)
+        return await connections.run(statement, session, lane=SINGLE)
     except (DatabaseError, Problem):
         return []

@@ -9,7 +9,7 @@ import msgspec
 from starlette.routing import compile_path
 
 from tieline import problems
-from tieline.dialect.catalogue import RESOURCES
+from tieline.dialect import statement
 from tieline.web import docs, element_face, health, mapping_face, transfers
 from tieline.web import tokens as token_endpoints
 from tieline.web.auth import Caller
@@ -96,7 +96,7 @@ def find(method: str, path: str) -> Match:
         Problem: 404, nothing is served there.
     """
     name = path.removeprefix("/")
-    if knows(name):
+    if statement.knows(name):
         return _in_mapping_face(name)
     first, _, rest = name.partition("/")
     # The Supabase clients look for resources below /rest/v1.
@@ -112,11 +112,6 @@ def find(method: str, path: str) -> Match:
             handler = endpoint.methods.get("GET" if method == "HEAD" else method)
             return Match(endpoint, handler or _method_not_allowed(endpoint), match.groupdict())
     raise problems.endpoint_not_found(path)
-
-
-def knows(name: str) -> bool:
-    """Tell whether the mapping face has this: a resource, a function, or, without a name, the description of both."""
-    return name in RESOURCES or not name or name.startswith("rpc/")
 
 
 def _in_mapping_face(name: str) -> Match:
