@@ -9,7 +9,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tieline.dialect.catalogue import RESOURCES, WORDS
-from tieline.dialect.plan.model import Read
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
@@ -171,9 +170,7 @@ def test_the_flag_is_asked_for_as_the_partial_index_has_it(test, text):
     ],
 )
 def test_a_lookup_gives_a_whole_key_by_equality(query, is_lookup):
-    model = prepare(Asked("GET", MAPPING, query, NONE), "c1", LIMITS).model
-    assert isinstance(model, Read)
-    assert model.is_lookup is is_lookup
+    assert prepare(Asked("GET", MAPPING, query, NONE), "c1", LIMITS).is_lookup is is_lookup
 
 
 def test_requests_that_differ_in_values_only_share_a_text_of_which_they_bind_their_own():

@@ -165,7 +165,7 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
     """
     try:
         given = _object.decode(payload.json)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise problems.body_invalid("Empty or invalid json") from None
     refused: list[_Refused] = []
     for argument in function.arguments:
@@ -179,8 +179,6 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
             value = _DECODERS[argument.type].decode(raw)
         except msgspec.ValidationError as error:
             raise problems.argument_invalid(_where(error, argument.name)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise problems.body_invalid("Empty or invalid json") from None
         if isinstance(value, list):
             _check_size(argument.name, len(value), rows_max)  # pyright: ignore[reportUnknownArgumentType]
         if argument.words and value not in argument.words:
@@ -206,7 +204,7 @@ def _check_rows(name: str, raw: msgspec.Raw, given: dict[str, msgspec.Raw], rows
     if b"\\u0000" not in bytes(raw) or _NUL.search(raw) is None:
         try:
             _DECODERS["mapping[]"].decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.ValidationError:
             pass
         else:
             return []
@@ -225,6 +223,4 @@ def _row_fault(row: msgspec.Raw, path: str) -> str | None:
         _mapping.decode(row)
     except msgspec.ValidationError as error:
         return _where(error, path)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return f"{path}: this is no text that can be stored"
     return f"{path}: text with a NUL cannot be stored" if _NUL.search(row) else None
