@@ -2,7 +2,7 @@
 
 from tieline import problems
 from tieline.postgres.connections import Connections, DatabaseError, Row
-from tieline.postgres.lane import SINGLE
+from tieline.postgres.lane import POINT, SINGLE
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import Sql, shipped
@@ -43,15 +43,18 @@ async def run_again(
     statement: Sql,
     *,
     attempts_max: int,
-    lane: str = SINGLE,
+    is_lookup: bool = False,
     rollback: bool = False,
 ) -> list[Row]:
     """Run a statement, and again so many times at the most when another request's rows were in its way.
+
+    A look-up, which reads one row at the most by a whole key, shares its connection with others.
 
     Raises:
         DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
         Problem: nobody's mistake: the database is away or did not finish in time.
     """
+    lane = POINT if is_lookup else SINGLE
     attempts = 0
     while True:
         attempts += 1
@@ -67,7 +70,7 @@ async def run_again(
 
 
 async def run_if_possible(connections: Connections, session: Session, statement: Sql) -> list[Row]:
-    """The rows of a statement that explains an error. None if it fails: the error stands without an explanation."""
+    """The rows of a statement that explains an error. No rows if it fails: the error stands without an explanation."""
     try:
         return await connections.run(statement, session, lane=SINGLE)
     except (DatabaseError, Problem):

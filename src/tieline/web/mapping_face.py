@@ -7,7 +7,6 @@ from tieline import __version__
 from tieline.dialect import answer as answers
 from tieline.dialect import statement
 from tieline.postgres.connections import DatabaseError
-from tieline.postgres.lane import POINT, SINGLE
 from tieline.postgres.run import run_again, run_if_possible
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
@@ -24,7 +23,7 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     """The answer to any method at a path: a resource, `rpc/` and a function, or nothing for the description of both.
 
     Raises:
-        Problem: the request is wrong, or the rows that it would leave behind are.
+        Problem: the request cannot be read, is not allowed, or is refused by the database.
     """
     started = time.perf_counter()
     require_scope(caller, statement.scope(request.method, path))
@@ -38,10 +37,9 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     session = caller.session(request, asked.wishes.time_zone)
     # Functions that write repeat themselves.
     attempts_max = ATTEMPTS_MAX if made.function is None else 1
-    lane = POINT if made.is_lookup else SINGLE
-    run = partial(run_again, server.connections, session, attempts_max=attempts_max, lane=lane, rollback=made.is_undone)
+    run = partial(run_again, server.connections, session, attempts_max=attempts_max, is_lookup=made.is_lookup)
     try:
-        row = (await run(made.sql))[0]
+        row = (await run(made.sql, rollback=made.is_undone))[0]
         estimate = statement.estimate(made, row)
         estimated = None if estimate is None else (await run(estimate))[0]
     except DatabaseError as error:
