@@ -55,7 +55,7 @@ def best(header: str, offered: Sequence[str]) -> str | None:
 
 
 def _weights(given: Sequence[MediaRange], kind: str) -> list[tuple[float, int]]:
-    """The quality and place of the ranges that name a type, the most specific ones alone, the highest quality first."""
+    """The quality and place of the most specific ranges that match a type, the highest quality first."""
     for name in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         found = [(one.quality, place) for place, one in enumerate(given) if one.kind == name]
         if found:

@@ -1,4 +1,4 @@
-"""JSON that does not fit its type: msgspec's message, which is one sentence, taken apart and said in JSON's words."""
+"""JSON that does not fit its type: msgspec's one-sentence message → its parts, in JSON's words."""
 
 import re
 from typing import Literal
@@ -58,7 +58,7 @@ def read(text: str) -> Misfit:
         return Misfit("unknown", path, lowered, unknown[1])
     types = _TYPE.fullmatch(said)
     if types:
-        # A whole number that came is any number to its sender; one that is wanted has to be whole.
+        # "Expected a whole number" tells the sender something. "Got a whole number" would not.
         expected, got = _in_words(types[1]), _in_words(types[2].replace("int", "float"))
         return Misfit("type", path, f"expected {expected}, got {got}", expected=expected, got=got)
     return Misfit("other", path, _QUOTED_TYPE.sub(lambda quoted: _in_words(quoted[1]), lowered))

@@ -63,12 +63,12 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_lookup(self) -> bool:
-        """Whether it reads one row at the most, by a unique key."""
+        """True for a read of one row at the most, by a unique key."""
         return isinstance(self.model, Read) and self.model.is_lookup
 
     @property
     def is_undone(self) -> bool:
-        """Whether the transaction ends with a rollback: `Prefer: tx=rollback` on a write or a call."""
+        """True for a write or a call with `Prefer: tx=rollback`: its transaction ends with a rollback."""
         return self.asked.wishes.transaction == "rollback" and not isinstance(self.model, Read)
 
     @property
@@ -94,9 +94,9 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
 
 
 def knows(path: str) -> bool:
-    """Whether the catalogue has something at a path: a resource, the functions, or the description of both.
+    """True for the paths of resources, of functions, and of the description of both, which is at the empty path.
 
-    `prepare` answers an unknown name too, as PostgREST does: with PGRST205 and the nearest name that there is.
+    `prepare` answers an unknown name too, as PostgREST does: with PGRST205 and the nearest known name.
 
     >>> [knows(path) for path in ("", "company", "rpc/anything", "companies", "company/1")]
     [True, True, True, False, False]
@@ -151,7 +151,7 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Statement | None:
             decoded = [urls.decoded(value) for value in values]
             alike, positions = _alike(asked.path, asked.accept, shape, limits)
         except (Problem, UnicodeDecodeError):
-            # Planned again below: the complaint has to quote the request itself, and the first fault in it.
+            # Planned again below: the problem has to name the first fault, in the request's own words.
             pass
         else:
             parameters = list(alike.sql.parameters)

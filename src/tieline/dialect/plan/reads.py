@@ -34,7 +34,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Read:
 
 
 def _is_lookup(node: Node) -> bool:
-    """Whether the read finds one row at the most: its filters give a whole unique key by equality."""
+    """True if the filters give a whole unique key by equality, so that the read finds one row at the most."""
     if node.embeds or any(output.aggregate is not None for output in node.outputs):
         return False
     given = {

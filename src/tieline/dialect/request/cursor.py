@@ -36,7 +36,7 @@ class Cursor:
         return self.position == len(self.text)
 
     def next_is(self, piece: str) -> bool:
-        """Whether this piece comes next; it is not consumed."""
+        """True if this piece comes next. It is not consumed."""
         return self.text.startswith(piece, self.position)
 
     def take(self, piece: str) -> bool:

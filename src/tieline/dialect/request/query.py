@@ -125,7 +125,7 @@ def _filter(name: str, text: str) -> tuple[Path, Filter]:
 
 
 def _is_filter(text: str) -> bool:
-    """Whether a parameter of a function call is a filter on the result, and not an argument."""
+    """True for a parameter of a function call that is a filter on the result, and not an argument."""
     try:
         whole_test(text)
     except UnreadableError:

@@ -236,7 +236,7 @@ def matches(
 
 
 def is_named(node: Node, rendering: Rendering) -> bool:
-    """Whether the results can have their own names. Then PostgreSQL makes a JSON object of a row by itself."""
+    """True if the results can have their own names. Then PostgreSQL makes a JSON object of a row by itself."""
     if not rendering.has_body or rendering.form is Form.CSV or node.embeds:
         return False
     words = [output.key.word for output in node.outputs]
