@@ -51,9 +51,9 @@ EXPOSED_HEADERS = (
     "X-RateLimit-Reset",
     "X-Request-Id",
 )
-# So many new objects are looked through for cycles at a time; requests make hardly any.
+# The garbage collector looks for cycles after so many new objects. Requests make hardly any cycles.
 GC_OBJECTS = 20_000
-# Requests with one of these need a layer of `_layers`; the others do not pass through them.
+# Only requests with one of these headers pass through the layers of `_layers`.
 LAYERED_HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
@@ -77,14 +77,14 @@ class App:
             Turns(settings.transfers_max),
             dsn,
         )
-        # Unlike any other process's, and with a number behind it any other request's.
+        # Unique: a random prefix for the process, then a counter.
         self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))
         self._body_seconds_max = settings.body_timeout_ms / 1000
         self._layers = _layers(self._serve, settings)
         self._are_all_layered = bool(settings.cors_origins)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """One request, or the life of the process."""
+        """Answer a request; or, once, live through the process's startup and shutdown."""
         if scope["type"] == "lifespan":
             return self._live(receive, send)
         is_layered = self._are_all_layered
@@ -92,7 +92,7 @@ class App:
             is_layered = is_layered or name in LAYERED_HEADERS
         if not is_layered:
             return self._serve(scope, receive, send)
-        # An answer that went out past the layers would lack what they add.
+        # Without this the answer would bypass the layers and lack their headers.
         scope["extensions"] = {}
         return self._layers(scope, receive, send)
 
@@ -133,7 +133,7 @@ class App:
         logs.request_answered(request, answer.status, seconds)
 
     async def _answer(self, request: Request, started: float) -> Answer:
-        # A queue without end helps nobody: past the limit the answer is no, at once.
+        # Past the limit a request is refused at once: in an endless queue all would wait too long.
         if self._in_flight > self._server.settings.requests_in_flight_max:
             raise problems.too_busy()
         require_sane_head(request, self._server.settings)
@@ -150,27 +150,27 @@ class App:
 
 
 def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Pages of other origins if the settings let them call, and the client behind a proxy that we trust.
+    """CORS, if the settings allow other origins, and the client's address behind a trusted proxy.
 
-    Each costs a twentieth of a look-up, so only requests that one of them concerns pass through them.
+    Each layer costs a twentieth of a look-up, so only requests that need one pass through them.
     """
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
-    # uvicorn's own name for whom it trusts, and its default.
+    # uvicorn's own variable for trusted proxies, with its default.
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
 
 
 def _spare_collector() -> None:
-    """What the process consists of stays: there is no point in looking through it for cycles again and again."""
+    """Take what exists now out of garbage collection: it lives as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_OBJECTS)
 
 
 def require_sane_head(request: Request, settings: Settings) -> None:
-    """The address and the headers within their limits.
+    """Refuse an address or headers that are longer than the settings allow.
 
     Raises:
         Problem: 414 or 431.
@@ -182,6 +182,6 @@ def require_sane_head(request: Request, settings: Settings) -> None:
 
 
 def sane_request_id(request: Request) -> str | None:
-    """The client's own id for the request when it is sane."""
+    """The client's own id for the request, if it is short and without odd characters."""
     given = request.header(b"x-request-id")
     return given if given is not None and SANE_REQUEST_ID.fullmatch(given) else None

@@ -1,4 +1,4 @@
-"""Bearer key or token → caller."""
+"""A request's key or token → its caller."""
 
 from hashlib import sha256
 
@@ -15,7 +15,7 @@ SECRET_LENGTH_MAX = 8192
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who a request is from: the company that it may see, the key that it came with, and what that key may do."""
+    """The company, the key and the scopes of an authenticated request."""
 
     company_id: str
     key_id: str
@@ -23,7 +23,7 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
 
     def session(self, request: Request, time_zone: str | None = None) -> Session:
-        """Whom this request's statements run for."""
+        """The session of this request's statements."""
         return Session(self.company_id, self.key_id, request.id, time_zone)
 
 
@@ -31,7 +31,7 @@ async def authenticate(server: Server, request: Request) -> Caller:
     """The caller of a request, by `Authorization: Bearer` or `apikey`; counts the request against the key's rate.
 
     Raises:
-        Problem: 401, no credentials or none that hold; 429, too many; 503, the database cannot be asked.
+        Problem: 401, no valid credentials; 429, too many requests; 503, the database cannot be asked.
     """
     secret = presented(request)
     if secret is None:
@@ -49,7 +49,7 @@ async def authenticate(server: Server, request: Request) -> Caller:
 
 
 async def known_key(server: Server, request: Request, secret: str) -> Key | None:
-    """The key of this text, if it holds; a failure counts against the client's address.
+    """The key with this secret, if it is valid; a failure counts against the client's address.
 
     Raises:
         Problem: 429, the address has failed too often.
@@ -69,12 +69,12 @@ async def known_key(server: Server, request: Request, secret: str) -> Key | None
 
 
 async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str]]:
-    """The key that an access token stands for, and what the token may do."""
+    """The key behind an access token, and the scopes of the token."""
     claims = await server.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
     if claims is None:
         server.rates.require_few_failures(request.client)
         server.rates.count_failure(request.client)
-        raise problems.unauthorized("The token is not ours or has expired.")
+        raise problems.unauthorized("The token is not one of this service, or it has expired.")
     key = await server.callers.find_by_id(claims.company, claims.sub, request.id)
     if key is None:
         raise problems.token_revoked()
@@ -82,12 +82,12 @@ async def _token_holder(server: Server, request: Request, token: str) -> tuple[K
 
 
 def _is_token(secret: str) -> bool:
-    """A JWT has three parts; a key has no point in it."""
+    """Tell a token, which is a JWT of three parts, from a key, which has no dot in it."""
     return secret.count(".") == 2
 
 
 def presented(request: Request) -> str | None:
-    """The secret that came with the request. The Supabase clients send both headers, so the standard one decides."""
+    """The key or token of a request. The Supabase clients send both headers; then the standard one decides."""
     authorization = request.header(b"authorization")
     if authorization is not None and authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()

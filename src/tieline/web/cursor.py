@@ -1,4 +1,4 @@
-"""Where the next page of elements starts, as an opaque text that does not let itself be changed unnoticed."""
+"""The cursor of a page of elements: an opaque text with a check, so that a changed one is noticed."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ CHECK_BYTES = 6
 
 
 def encode(company_id: str, last_id: int) -> str:
-    """The cursor behind this element.
+    """The cursor of the page after this element.
 
     >>> decode("acme", encode("acme", 298))
     298
@@ -25,21 +25,21 @@ def decode(company_id: str, cursor: str) -> int:
     """The id of the last element of the page before.
 
     Raises:
-        Problem: 400, the cursor is not one that this company was given.
+        Problem: 400, this company was not given this cursor.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
     check, place = raw[:CHECK_BYTES], raw[CHECK_BYTES:]
-    # Short first: Python refuses to read a number of thousands of digits, and PostgreSQL one beyond its bigint.
+    # The length comes first: Python refuses to read a number of thousands of digits.
     last_id = int(place) if place.isdigit() and len(place) <= len(str(BIGINT_MAX)) else -1
     if not 0 <= last_id <= BIGINT_MAX or check != _check(company_id, place) or encode(company_id, last_id) != cursor:
-        message = "cursor is not one that an answer gave; leave it out to start from the beginning."
+        message = "This cursor did not come from an answer. Leave it out to start from the beginning."
         raise problems.validation_failed(FieldError("query", "cursor", "invalid", message))
     return last_id
 
 
 def _check(company_id: str, place: bytes) -> bytes:
-    """Not a signature: whoever forges one sees no more than the company's own elements."""
+    """The check's bytes. Not a signature: with a forged cursor one still sees only one's own company."""
     return hashlib.sha256(company_id.encode() + b"\n" + place).digest()[:CHECK_BYTES]

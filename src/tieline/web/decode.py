@@ -1,4 +1,4 @@
-"""Path, query and body of the element face → values, or a problem that names the place."""
+"""Path, query and body of the element face → values, or a problem that names the field."""
 
 import re
 from typing import TypeVar
@@ -55,7 +55,7 @@ def body_id(value: float) -> int:
 
 
 def query(request: Request, known: frozenset[str]) -> dict[str, str]:
-    """The query's parameters, each given once at the most.
+    """The query's parameters. Each may be given once.
 
     Raises:
         Problem: 400, an unknown or repeated parameter, or bytes that are not UTF-8.
@@ -64,7 +64,7 @@ def query(request: Request, known: frozenset[str]) -> dict[str, str]:
     try:
         for name, value in urls.pairs(request.query):
             if name not in known:
-                message = f"{name} is not a parameter here; there are {', '.join(sorted(known))}."
+                message = f"{name} is not a parameter here. There are: {', '.join(sorted(known)) or 'none'}."
                 raise problems.validation_failed(FieldError("query", name, "unknown", message))
             if name in values:
                 raise problems.validation_failed(FieldError("query", name, "repeated", f"{name} is given twice."))
@@ -78,7 +78,7 @@ def query_integer(values: dict[str, str], name: str, default: int, most: int) ->
     """A parameter that is a whole number from 1 to `most`.
 
     Raises:
-        Problem: 400, it is something else.
+        Problem: 400, it is not.
     """
     text = values.get(name)
     if text is None:
@@ -94,7 +94,7 @@ def query_integer(values: dict[str, str], name: str, default: int, most: int) ->
 
 
 async def body(request: Request, bytes_max: int, kind: type[T], *, default: T | None = None) -> T:
-    """The body as a struct; `default` stands for no body at all.
+    """The body as a struct; `default` is used when there is no body.
 
     Raises:
         Problem: 400, 413 or 415; a field that does not fit is named.
@@ -127,7 +127,7 @@ def _invalid(said: str) -> Problem:
 
 
 def check_text(path: str, value: str, length_max: int) -> None:
-    """A text that is there: not blank, not too long, nothing that cannot be stored.
+    """Refuse a text that is blank, too long, or has a NUL character, which PostgreSQL cannot store.
 
     Raises:
         Problem: 400, it is not.
@@ -138,12 +138,12 @@ def check_text(path: str, value: str, length_max: int) -> None:
         message = f"{path} must have at most {length_max} characters."
         raise problems.validation_failed(FieldError("body", path, "too-long", message))
     if "\0" in value:
-        message = f"{path} must not hold a NUL character."
+        message = f"{path} must not contain a NUL character."
         raise problems.validation_failed(FieldError("body", path, "not-storable", message))
 
 
 def check_link(path: str, value: str) -> None:
-    """An absolute http or https address.
+    """Refuse all but an absolute http or https address.
 
     Raises:
         Problem: 400, it is not.

@@ -1,4 +1,4 @@
-"""The documentation in a browser: guides, both APIs, a page for each problem; no outside assets."""
+"""The documentation as web pages without outside assets: guides, both APIs, and a page for each problem."""
 
 import re
 from functools import cache
@@ -24,7 +24,7 @@ GUIDES = {
     "import-export": "Import and export",
     "operations": "Operations",
 }
-# Nothing but what the page brings itself, and nobody frames it.
+# The pages load nothing from elsewhere, run no scripts, and cannot be framed.
 SECURITY = (
     (
         "content-security-policy",
@@ -58,7 +58,7 @@ async def guide(_server: Server, request: Request) -> Answer:
     """A guide as a page.
 
     Raises:
-        Problem: 404, there is none of this name.
+        Problem: 404, there is no guide of this name.
     """
     name = request.parameters["name"].removesuffix(".md")
     if name not in GUIDES:
@@ -67,7 +67,7 @@ async def guide(_server: Server, request: Request) -> Answer:
 
 
 async def problem(_server: Server, request: Request) -> Answer:
-    """What happened, and how to mend it: the page that a problem's type is the address of.
+    """The page of a problem, whose address is the problem's `type`.
 
     Raises:
         Problem: 404, there is no problem of this name.
@@ -114,7 +114,7 @@ def _problem(slug: str) -> str:
 
 
 def _rendered(markdown: str) -> str:
-    """Markdown as HTML, with an anchor on each heading, and links between guides that work here."""
+    """Markdown as HTML, with an anchor on each heading; links between guides lead to their pages."""
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     html = re.sub(r"<(h[2-4])>(.*?)</\1>", _anchored, html)
     return re.sub(r'href="(?:docs/)?([a-z-]+)\.md(#[^"]*)?"', r'href="/docs/\1\2"', html)

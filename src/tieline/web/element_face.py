@@ -31,13 +31,13 @@ class NewElement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ElementChange(msgspec.Struct, forbid_unknown_fields=True):
-    """A body of PATCH: what is left out stays."""
+    """A body of PATCH: a field that is left out stays as it is."""
 
     title: str | UnsetType = UNSET
 
 
 class ExternalElement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The record over there; what is left out stays, null clears."""
+    """The record in the external system. A field that is left out stays as it is, null clears it."""
 
     external_id: str | UnsetType | None = UNSET
     link: str | UnsetType | None = UNSET
@@ -53,13 +53,13 @@ class LinkRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class UnlinkRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A body of unlink; an explicit null means the historical binding."""
+    """A body of unlink; a `systemUrl` of null means the historical binding."""
 
     system_url: str | UnsetType | None = UNSET
 
 
 class ElementPage(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of elements; `size` is the size asked for."""
+    """A page of elements; `size` is the requested one."""
 
     content: msgspec.Raw
     size: int
@@ -78,7 +78,7 @@ async def list_elements(server: Server, request: Request, caller: Caller) -> Ans
     if external_id is not None:
         page = await elements.list_by_external_id(server.connections, session, last_id, size, external_id, system_url)
     elif system_url is not None:
-        raise problems.missing_parameter("externalId", "systemUrl says where externalId is from; give that too.")
+        raise problems.missing_parameter("externalId", "systemUrl names the system of externalId; give externalId too.")
     else:
         page = await elements.list_after(server.connections, session, last_id, size)
     following = UNSET if page.last_id is None else cursor.encode(caller.company_id, page.last_id)
@@ -106,7 +106,7 @@ async def get_element(server: Server, request: Request, caller: Caller) -> Answe
 
 
 async def change_element(server: Server, request: Request, caller: Caller) -> Answer:
-    """Change what is given of an element."""
+    """Change the fields of an element that are given."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
     given = await decode.body(request, server.settings.body_bytes_max, ElementChange)
@@ -157,7 +157,7 @@ def _wanted_link(given: LinkRequest) -> Link:
     """The nested and the flat form as one.
 
     Raises:
-        Problem: 400, both forms at once, neither field, or a field that does not hold.
+        Problem: 400, both forms at once, neither field, or a field that is not valid.
     """
     is_flat = given.external_id is not UNSET or given.link is not UNSET
     nested, prefix = given.external_element, "externalElement."

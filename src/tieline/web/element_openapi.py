@@ -11,21 +11,21 @@ Json = dict[str, Any]
 
 NULLABLE_TEXT: Json = {"type": ["string", "null"]}
 SYSTEM_URL: Json = {"type": "string", "description": "The address of one of the company's active external systems."}
-# No NUL, and at least one character that is no blank, as Python counts them.
+# No NUL character, and at least one that Python does not count as blank.
 NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 EXTERNAL_ID: Json = {
     "type": ["string", "null"],
     "minLength": 1,
     "maxLength": decode.EXTERNAL_ID_LENGTH_MAX,
     "pattern": NOT_BLANK,
-    "description": "The id of the record over there, kept to the last character; null clears it.",
+    "description": "The id of the record in the external system, kept exactly as given; null clears it.",
     "examples": ["A-007/1"],
 }
 LINK: Json = {
     "type": ["string", "null"],
     "format": "uri",
     "maxLength": decode.LINK_LENGTH_MAX,
-    "description": "The absolute http or https address of the record over there; null clears it.",
+    "description": "The absolute http or https address of the record in the external system; null clears it.",
     "examples": ["https://cms.example/articles/7"],
 }
 TITLE: Json = {"type": "string", "minLength": 1, "maxLength": decode.TITLE_LENGTH_MAX, "pattern": NOT_BLANK}
@@ -65,7 +65,7 @@ def _element_schemas() -> dict[str, Json]:
                 "content": {"type": "array", "items": _reference("schemas", "Element")},
                 "size": {"type": "integer"},
                 "hasMore": {"type": "boolean"},
-                "nextCursor": {"type": "string", "description": "Only if there is more."},
+                "nextCursor": {"type": "string", "description": "Only if there are more elements."},
             },
             ["content", "size", "hasMore"],
         ),
@@ -91,8 +91,8 @@ def _binding_schemas() -> dict[str, Json]:
             "active external systems (any more).",
         },
         "Link": {
-            "description": "The record over there, nested or flat; at least one of externalId and link. What is left "
-            "out stays as it is, null clears.",
+            "description": "The record in the external system, nested or flat; at least one of externalId and link. "
+            "A field that is left out stays as it is, null clears it.",
             "oneOf": [
                 _object({"externalElement": nested, "systemUrl": SYSTEM_URL}, ["externalElement"]),
                 {
@@ -113,7 +113,7 @@ def _token_schemas() -> dict[str, Json]:
                 "grant_type": {"const": "client_credentials"},
                 "client_id": {**text, "description": "The id of an API key."},
                 "client_secret": {**text, "description": "The key itself."},
-                "scope": {**text, "description": "Scopes with blanks between; left out, all that the key has."},
+                "scope": {**text, "description": "Scopes, separated by blanks. Left out: all scopes of the key."},
             },
             ["grant_type", "client_id", "client_secret"],
             is_closed=False,
@@ -125,7 +125,7 @@ def _token_schemas() -> dict[str, Json]:
                 "token_type": {"const": "Bearer"},
                 "expires_in": {"type": "integer", "description": "Seconds."},
                 "scope": text,
-                "refresh_token": {**text, "description": "Good once."},
+                "refresh_token": {**text, "description": "It can be used once."},
             },
             ["access_token", "token_type", "expires_in", "scope", "refresh_token"],
         ),
@@ -174,7 +174,7 @@ def _problems(*statuses: int) -> dict[str, Json]:
     return {str(status): _reference("responses", f"Problem{status}") for status in statuses}
 
 
-# What any request may meet.
+# The statuses that every request may be answered with.
 ALWAYS = (400, 401, 403, 406, 429, 500, 503, 504)
 WITH_BODY = (408, 413, 415)
 
@@ -217,7 +217,7 @@ def _elements() -> Json:
         _query("cursor", {"type": "string"}, "The nextCursor of the page before."),
         _query("size", page_size, "How many elements a page has."),
         _query("externalId", {"type": "string"}, "Only the elements with this external id."),
-        _query("systemUrl", {"type": "string"}, "In which external system; only with externalId."),
+        _query("systemUrl", {"type": "string"}, "The external system of externalId; only together with it."),
     ]
     page, element = _reference("schemas", "ElementPage"), _reference("schemas", "Element")
     return {
@@ -236,11 +236,11 @@ def _elements() -> Json:
 
 def _element() -> Json:
     element = {"200": _answer("The element.", _reference("schemas", "Element"))}
-    gone = {"204": _answer("It is gone, and its mappings are in the history.")}
+    gone = {"204": _answer("The element is deleted; its mappings are in the history.")}
     return {
         "parameters": [_reference("parameters", "id")],
         "get": _operation("getElement", "An element", element, 404),
-        "patch": _operation("changeElement", "Change what is given", element, 404, body="ElementChange"),
+        "patch": _operation("changeElement", "Change an element", element, 404, body="ElementChange"),
         "delete": _operation("removeElement", "Delete an element", gone, 404),
     }
 

@@ -1,4 +1,4 @@
-"""What goes into the log: one line for each outcome, a sentence with fields, never a secret."""
+"""The log: one line for each outcome, a sentence with fields, never a secret."""
 
 import asyncio
 import atexit
@@ -19,9 +19,9 @@ WAITING_LINES_MAX = 500
 
 
 class Lines:
-    """A file of whole lines that is written to a few times a second: a write for each costs a tenth of a look-up.
+    """A file of lines that is written a few times a second: a write for each line would cost a tenth of a look-up.
 
-    What waits is written at the end of the process too; only `kill -9` loses it.
+    Lines that wait are written at the end of the process too; only `kill -9` loses them.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -45,7 +45,7 @@ class Lines:
             loop.call_later(FLUSH_SECONDS, self._write_out)
 
     def flush(self) -> None:
-        """Nothing to do: it is asked for after each line."""
+        """Do nothing: structlog asks for it after each line."""
 
     def _write_out(self) -> None:
         self._is_scheduled = False
@@ -70,17 +70,14 @@ class RequestLine(msgspec.Struct):
 
 
 class RequestLog:
-    """Where the lines of requests go: straight to the file of JSON lines, if that is the form of the log.
-
-    structlog's way there takes a twentieth of a look-up, and is the one for everything that is rarer.
-    """
+    """The lines of requests. In JSON they go straight to the file; structlog would cost a twentieth of a look-up."""
 
     def __init__(self) -> None:
         self._lines: Lines | None = None
         self._encoder = msgspec.json.Encoder()
 
     def write_to(self, lines: Lines | None) -> None:
-        """From now on write to this file, or None: through structlog."""
+        """Write to this file from now on; None: through structlog."""
         self._lines = lines
 
     def write(self, line: RequestLine) -> None:
@@ -97,7 +94,7 @@ _requests = RequestLog()
 
 
 def configure(form: Literal["json", "console"]) -> None:
-    """Log to stderr, as JSON lines or for a reader's eyes; libraries from warnings on."""
+    """Log to stderr, as JSON lines or as text for people. Libraries log warnings and errors only."""
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -123,7 +120,7 @@ def configure(form: Literal["json", "console"]) -> None:
                 *shared,
                 structlog.dev.ConsoleRenderer(
                     colors=sys.stderr.isatty(),
-                    # The other ones print local variables, and those may hold keys.
+                    # The other formatters print local variables, which may contain keys.
                     exception_formatter=structlog.dev.plain_traceback,
                 ),
             ],
@@ -135,7 +132,7 @@ def configure(form: Literal["json", "console"]) -> None:
 
 
 def _take_over_libraries(shared: list[structlog.typing.Processor], form: Literal["json", "console"]) -> None:
-    """What libraries log has the form of our lines, so that whoever reads them can."""
+    """Give the log lines of libraries the form of ours, so that one parser reads all."""
     handler = logging.StreamHandler(sys.stderr)
     if form == "json":
         render: list[structlog.typing.Processor] = [
@@ -149,7 +146,7 @@ def _take_over_libraries(shared: list[structlog.typing.Processor], form: Literal
 
 
 def request_answered(request: Request, status: int, seconds: float) -> None:
-    """The line of a request. The path stays out: it may hold ids; the route says what was asked."""
+    """Write the line of a request, with its route instead of its path, which may contain ids."""
     _requests.write(
         RequestLine(
             request.method,

@@ -1,4 +1,4 @@
-"""What Prometheus may know of this process: how many requests, how long they took, what waits. No ids, no secrets."""
+"""The metrics of this process for Prometheus: requests, their durations, connections. No ids, no secrets."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator
@@ -15,22 +15,22 @@ from tieline.postgres.connections import Connections
 from tieline.web.request import Request
 
 HEADERS = (("content-type", prometheus_client.CONTENT_TYPE_PLAIN_0_0_4), ("cache-control", "no-store"))
-# A look-up takes a millisecond, a statement at the most its timeout.
+# From the milliseconds of a look-up to the timeout of a statement.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Clients choose the method, and each value of a label is kept for the life of the process.
+# Other methods count as one: clients choose them, and each value of a label takes memory for good.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(slots=True)
 class Durations:
-    """How many took up to each bound of BUCKETS (the last: longer than all), and how long all took together."""
+    """The number of requests up to each bound of BUCKETS (the last one: above all bounds), and their total time."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     seconds: float = 0.0
 
 
 class Answers:
-    """The answers so far, as a collector of Prometheus's: its own counters cost ten times as much a request."""
+    """The answers so far, as a collector. Prometheus's own counters would cost ten times as much a request."""
 
     def __init__(self) -> None:
         # By method, route and status.
@@ -46,7 +46,7 @@ class Answers:
         durations.seconds += seconds
 
     def collect(self) -> Generator[CounterMetricFamily | HistogramMetricFamily]:
-        """What Prometheus asks for."""
+        """The series of requests and of their durations."""
         requests = CounterMetricFamily(
             "tieline_requests", "Requests that were answered.", labels=("method", "route", "status")
         )
@@ -58,7 +58,9 @@ class Answers:
             of_route.seconds += durations.seconds
         yield requests
         histogram = HistogramMetricFamily(
-            "tieline_request_duration_seconds", "How long requests took, from head to answer.", labels=("route",)
+            "tieline_request_duration_seconds",
+            "The duration of requests, from the head to the answer.",
+            labels=("route",),
         )
         bounds = [*map(str, BUCKETS), "+Inf"]
         for route, durations in routes.items():
@@ -73,16 +75,18 @@ class Metrics:
 
     def __init__(self, connections: Connections, in_flight: Callable[[], int]) -> None:
         """`in_flight`: how many requests are under way."""
-        # The time at which each series began would be half of the page.
+        # The creation time of each series would be half of the page.
         prometheus_client.disable_created_metrics()
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         GCCollector(registry)
         self._answers = Answers()
         registry.register(cast(Collector, self._answers))
-        _gauge(registry, "tieline_requests_in_flight", "Requests that are under way.", in_flight)
+        _gauge(registry, "tieline_requests_in_flight", "Requests in flight.", in_flight)
         open_connections = Gauge("tieline_database_connections", "Open connections.", ("lane",), registry=registry)
-        in_use = Gauge("tieline_database_connections_in_use", "Connections at work.", ("lane",), registry=registry)
+        in_use = Gauge(
+            "tieline_database_connections_in_use", "Connections that run a statement.", ("lane",), registry=registry
+        )
         for lane in connections.lanes:
             open_connections.labels(lane).set_function(lambda lane=lane: connections.usage(lane)[0])
             in_use.labels(lane).set_function(lambda lane=lane: connections.usage(lane)[1])

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with limits on how many connect, what they send around bodies and how long they take."""
+"""uvicorn's HTTP protocol, with limits on the number of connections, on heads, and on slow clients."""
 
 import asyncio
 from functools import partial
@@ -9,32 +9,32 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from tieline.settings import Settings
 from tieline.web.request import WHOLE_ANSWER, Headers
 
-# How long a client may take to read an answer behind which its connection ends.
+# The time that a client has to read an answer after which its connection is closed.
 LINGER_SECONDS = 2.0
-# A client that takes less of an answer than this in the time that it has is taken for gone.
+# A client that takes fewer bytes of an answer than this within `stall_seconds_max` counts as gone.
 PROGRESS_BYTES = 16_384
 CLOSE = ("connection", "close")
 
 
 class Corked:
-    """A transport that sends what is written in one turn of the event loop in one piece.
+    """A transport that joins all that is written in one turn of the event loop into one write.
 
-    uvicorn writes head and body of an answer one by one, and each write would be a system call and a packet.
+    uvicorn writes the head and the body of an answer apart; each would be a system call and a packet.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._waiting: list[bytes] = []
         self._call_soon = asyncio.get_running_loop().call_soon
-        # Asked for each request; the way by `__getattr__` is long.
+        # It is called for each request, and `__getattr__` is slow.
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> object:
-        """Whatever else a transport does."""
+        """All else is the transport's own."""
         return getattr(self._transport, name)
 
     def write_whole(self, data: bytes) -> None:
-        """Send now, if nothing waits: there is nothing to be joined to it."""
+        """Send now, unless something waits that must go before it."""
         if self._waiting:
             self._waiting.append(data)
         else:
@@ -47,12 +47,12 @@ class Corked:
         self._waiting.append(data)
 
     def close(self) -> None:
-        """Close behind what waits."""
+        """Send what waits, then close."""
         self._uncork()
         self._transport.close()
 
     def write_eof(self) -> None:
-        """Nothing more will be sent behind what waits; what the client sends can still be read."""
+        """Send what waits and close this side; what the client sends can still be read."""
         self._uncork()
         self._transport.write_eof()
 
@@ -63,9 +63,9 @@ class Corked:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. It inherits, against our custom, because that is the one way in that uvicorn has.
+    """One connection. It inherits, against our custom, because uvicorn offers no other way in.
 
-    What it refuses never becomes a request, so the answers are plain.
+    A refusal here comes before there is a request, so its answer has a status line and no body.
     """
 
     head_bytes_max = 0
@@ -82,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Wait for a first head, but not for ever."""
+        """Expect a first head within its time."""
         super().connection_made(cast(asyncio.Transport, Corked(transport)))
         if len(self.connections) > self.connections_max:
             self._refuse(b"503 Server Unavailable\r\nretry-after: 1")
@@ -91,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Count what is no body: heads, and what surrounds chunks, trailers among it."""
+        """Count the bytes that are not a body's: those of heads, of the lines around chunks, and of trailers."""
         if self._lingers:
             return
         if not self._awaits_head and self._is_between_requests():
@@ -101,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._body_came or (self.cycle and not self._awaits_head and not self.cycle.more_body):  # pyright: ignore[reportUnnecessaryComparison]
             self._head_bytes = 0
             return
-        # Most heads come in one piece, and then there is no deadline to set and to end.
+        # Only now: most heads come in one piece and need no deadline.
         if self._awaits_head and self._deadline is None:
             self._set_deadline()
         self._head_bytes += len(data)
@@ -109,7 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(b"431 Request Header Fields Too Large")
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP."""
+        """Refuse bytes that are not HTTP."""
         self._end_deadline()
         if not self._ends_behind_answer():
             super().send_400_response(msg)
@@ -123,27 +123,27 @@ class BoundedProtocol(HttpToolsProtocol):
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("RFC 9112, 3.2: one Host, or the request is refused")
         super().on_headers_complete()
-        # What a list of the parser's gets from now on are trailers, which must not pass for headers (RFC 9110, 6.5.1).
+        # The parser appends trailers to this list; they must not pass for headers (RFC 9110, 6.5.1).
         self.headers: list[tuple[bytes, bytes]] = []
         cast(dict[str, object], self.scope)["extensions"] = {WHOLE_ANSWER: partial(self._send_whole, self.cycle)}
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body, which whoever reads it counts; behind the answer that is nobody."""
+        """Note a piece of the body; the reader counts its bytes. After the answer there is no reader."""
         self._body_came = not self.cycle.response_complete
         super().on_body(body)
 
     def pause_writing(self) -> None:
-        """The client is slow to take what it asked for; if it takes nothing, that is not for ever."""
+        """The client is slow to take its answer: watch that it takes some of it."""
         super().pause_writing()
         self._expect_progress()
 
     def resume_writing(self) -> None:
-        """The client has taken most of it."""
+        """The client has taken most of the answer."""
         self._end_stall()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing more will come."""
+        """The connection has ended."""
         self._end_deadline()
         self._end_stall()
         super().connection_lost(exc)
@@ -164,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stall = None
 
     def _is_between_requests(self) -> bool:
-        # Behind an answer that came before the end of its request's body, that rest counts like a head.
+        # If the answer came before the end of the request's body, the rest of the body counts like a head.
         return self.cycle is None or not self.cycle.more_body or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _expect_head(self) -> None:
@@ -191,7 +191,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._close_behind()
 
     def _ends_behind_answer(self) -> bool:
-        """Whether an answer is still to come, for which a refusal would pass; then the connection ends behind that."""
+        """Tell whether an answer is still due. Then the connection ends after it, since a refusal would pass for it."""
         is_owed = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body  # pyright: ignore[reportUnnecessaryComparison]
         if is_owed:
             self.cycle.keep_alive = False
@@ -199,15 +199,15 @@ class BoundedProtocol(HttpToolsProtocol):
         return is_owed
 
     def _close_behind(self) -> None:
-        """Close, but so that the answer arrives: a socket closed with unread bytes in it resets the connection."""
+        """Close in a way that lets the answer arrive: a socket closed with unread bytes resets the connection."""
         self._lingers = True
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _send_whole(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
-        """Send an answer in one piece; False if it must go the usual way.
+        """Send an answer in one piece; False if uvicorn must send it.
 
-        uvicorn looks at each header with two patterns and writes head and body apart: about a fifteenth of a look-up.
+        uvicorn matches each header against two patterns and writes head and body apart: a fifteenth of a look-up.
         """
         if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
             return False
@@ -215,10 +215,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if CLOSE in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive or cycle.more_body:
-            # Nobody will read the rest of a body.
+            # The rest of the body stays unread.
             cycle.keep_alive = False
             lines.append("connection: close")
-        # No line may hold a line break; what else is not printable is rare enough to go the usual way too.
+        # No header may contain a line break. uvicorn sends the few with other unprintable characters.
         if not "".join(lines).isprintable():
             return False
         head = "\r\n".join(lines).encode("latin-1")

@@ -1,4 +1,4 @@
-"""How often keys call and addresses fail to log in: fixed windows of a minute, exact within this process."""
+"""Rate limits: the requests of each key and the failed logins of each address, in fixed windows of a minute."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tieline import problems
 from tieline.settings import Settings
 
 WINDOW_SECONDS = 60
-# So many keys and so many addresses are counted at a time; past it the one that was seen last the longest ago goes.
+# The number of keys, and of addresses, that are counted at a time. Beyond this the least recently seen is forgotten.
 COUNTED_MAX = 100_000
 
 Place = TypeVar("Place")
@@ -18,24 +18,24 @@ Place = TypeVar("Place")
 
 @dataclass(slots=True)
 class Window:
-    """A minute from the first thing that was counted in it."""
+    """A minute, and how much was counted in it; it begins with the first."""
 
     ends_at: float
     count: int = 0
 
 
 class Rates:
-    """The counts of this process. With several workers a key may make as many requests in each."""
+    """The counts of this process. With several workers, the limits hold for each of them."""
 
     def __init__(self, settings: Settings) -> None:
-        # Apart: whoever fails from many addresses must not push a key out.
+        # Two caches: failures from many addresses must not push keys out.
         self._requests: TTLCache[tuple[str, str], Window] = TTLCache(COUNTED_MAX, WINDOW_SECONDS)
         self._failures: TTLCache[str, Window] = TTLCache(COUNTED_MAX, WINDOW_SECONDS)
         self._default = settings.rate_limit_per_minute
         self._failures_max = settings.failed_logins_per_minute
 
     def count(self, company_id: str, key_id: str, limit: int | None) -> tuple[tuple[str, str], ...]:
-        """Count a request of a key; the headers that tell it where it stands.
+        """Count a request of a key; returns the headers that tell the client its limit and its count.
 
         Raises:
             Problem: 429, with these headers and Retry-After.
@@ -52,12 +52,12 @@ class Rates:
         return headers
 
     def require_few_failures(self, address: str) -> None:
-        """Let an address try credentials.
+        """Let an address log in.
 
         Raises:
-            Problem: 429, it has tried too many that do not hold.
+            Problem: 429, it has failed too often.
         """
-        # Not by `get`, which looks twice: the window may end in between.
+        # Not by `get`, which looks twice: the window may expire in between.
         try:
             window = self._failures[address]
         except KeyError:
@@ -66,12 +66,12 @@ class Rates:
             raise problems.too_many_requests(_seconds_until(window.ends_at))
 
     def count_failure(self, address: str) -> None:
-        """The credentials that came from this address do not hold."""
+        """Count a failed login of an address."""
         _counted(self._failures, address)
 
 
 def _counted(windows: TTLCache[Place, Window], place: Place) -> Window:
-    """The window of a place, with one more in it."""
+    """Count one more in the window of a key or an address."""
     try:
         window = windows[place]
     except KeyError:

@@ -1,4 +1,4 @@
-"""A request as handlers see it: decoded once, its body read when asked for."""
+"""A request as handlers see it. Its body is read when a handler asks for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,14 +13,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 # Names in lower case, and values.
 Headers = list[tuple[str, str]]
-# Status, headers and body; whether the answer went out.
+# Takes status, headers and body; tells whether it sent them.
 SendWhole = Callable[[int, Headers, bytes], bool]
-# Our extension of ASGI, under which `web/protocol.py` offers a SendWhole.
+# The key in ASGI's extensions under which protocol.py offers a SendWhole.
 WHOLE_ANSWER = "tieline.whole_answer"
 
 
 class Request:
-    """What came over the wire, and what is known of it so far (for the log and for Server-Timing)."""
+    """What came over the wire, and what is known of the caller and the endpoint so far."""
 
     __slots__ = (
         "_body_seconds_max",
@@ -48,11 +48,11 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
-        # In order, names in lower case, as ASGI gives them.
+        # As ASGI gives them: in order, with names in lower case.
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._first_headers = dict(reversed(self.headers))
         self.scheme: str = scope.get("scheme", "http")
-        # What the log and the history know it by: the client's own id for it, or one of ours.
+        # The id in the log and in the history: the client's own, or one of ours.
         self.id = ""
         # Those of the endpoint, once it is known.
         self.face: Face | None = None
@@ -60,21 +60,21 @@ class Request:
         self.parameters: dict[str, str] = {}
         self.company_id: str | None = None
         self.actor: str | None = None
-        # Seconds by the name that Server-Timing gives them.
+        # Seconds by their names in Server-Timing.
         self.timings: dict[str, float] = {}
-        # What the rate limit tells the client, once it is known who calls.
+        # The headers of the rate limit, once the caller is known.
         self.rate_headers: tuple[tuple[str, str], ...] = ()
-        # The client's address, for those who are not known.
+        # The client's address; failed logins count against it.
         client: tuple[str, int] | None = scope.get("client")
         self.client = client[0] if client else ""
-        # A shorter way for an answer in one piece, where the server has one. Out of the scope, to which it leads back:
-        # such circles are only undone by the collector, and that holds up everybody for milliseconds.
+        # A faster way to send an answer in one piece, if the server offers one. It is taken out of the scope, since it
+        # refers to the scope: only the garbage collector undoes such circles, and it stops everything for milliseconds.
         self.send_whole: SendWhole | None = scope.get("extensions", {}).pop(WHOLE_ANSWER, None)
         self._receive = receive
         self._body_seconds_max = body_seconds_max
 
     def header(self, name: bytes) -> str | None:
-        """The first header of this lower-case name; bytes that are no text stand for themselves."""
+        """The first header of this lower-case name, decoded byte by byte (latin-1)."""
         value = self._first_headers.get(name)
         return None if value is None else value.decode("latin-1")
 
@@ -82,8 +82,8 @@ class Request:
         """The whole body.
 
         Raises:
-            Problem: it is longer than `bytes_max` (known from its length before any of it is read, if it says so), or
-                takes too long to come.
+            Problem: the body is longer than `bytes_max`, or takes too long to come. If Content-Length tells the
+                length, nothing is read.
         """
         announced = self.header(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > bytes_max:
@@ -95,10 +95,10 @@ class Request:
             raise problems.body_too_slow(self._body_seconds_max) from None
 
     async def spool(self, file: IO[bytes], bytes_max: int) -> None:
-        """The whole body into a file. Each piece of it may take as long as a whole body otherwise.
+        """Write the whole body to a file. The time limit of a body holds for each piece of it.
 
         Raises:
-            Problem: it is longer than `bytes_max`, or a piece takes too long to come.
+            Problem: the body is longer than `bytes_max`, or a piece takes too long to come.
         """
         left = bytes_max
         more = True
@@ -116,7 +116,7 @@ class Request:
                 raise problems.payload_too_large(bytes_max)
 
     async def until_gone(self) -> None:
-        """Wait for the client to close the connection; only behind the body."""
+        """Wait until the client closes the connection. Call it after the body was read."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -137,4 +137,4 @@ class Request:
 
 
 class ClientGoneError(Exception):
-    """The client closed the connection before its request was complete; there is nobody to answer."""
+    """The client closed the connection before its request was complete, so there is nobody to answer."""

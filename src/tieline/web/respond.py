@@ -1,4 +1,4 @@
-"""What a handler gives back, and how it goes out."""
+"""Answers: their values, and how they are sent."""
 
 import asyncio
 import gzip
@@ -14,11 +14,11 @@ from tieline.web.face import Face, face_of
 from tieline.web.request import Headers, Message, Request, Send
 
 JSON = "application/json; charset=utf-8"
-# The higher ones take twice as long and more, for a tenth less to send.
+# Higher levels take at least twice as long and save only a tenth of the bytes.
 GZIP_LEVEL = 1
-# A client that names it only to say that it must not be.
+# A client may name gzip to refuse it.
 GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)
-# More takes longer than others should have to wait for the event loop.
+# Larger bodies are compressed in a thread, since they would hold up the event loop for too long.
 GZIP_ON_LOOP_BYTES_MAX = 100_000
 
 
@@ -60,7 +60,7 @@ def _start(status: int, headers: Headers) -> Message:
 async def _send_stream(
     answer: Answer, rest: AsyncGenerator[bytes], request: Request, headers: Headers, out: Send
 ) -> None:
-    """Piece by piece, for as long as somebody reads. What fails on the way cuts the answer off, to be noticed."""
+    """Send piece by piece while the client reads. An error on the way cuts the answer off, so that it is noticed."""
     gone = asyncio.ensure_future(request.until_gone())
     try:
         await out(_start(answer.status, headers))
@@ -77,7 +77,7 @@ async def _send_stream(
 
 
 async def compressed(answer: Answer, request: Request) -> Answer:
-    """The answer in fewer bytes, if the client takes gzip."""
+    """The answer, compressed if the client accepts gzip."""
     if answer.stream is not None:
         return answer
     headers = (*answer.headers, ("vary", "Accept-Encoding"))
@@ -102,6 +102,6 @@ def refusal(problem: Problem, request: Request) -> Answer:
 
 
 def _base_url(request: Request) -> str:
-    """This service's own address as the client wrote it, so that it can follow the address of a problem's page."""
+    """This service's address as the client knows it, for links to the pages of problems."""
     host = request.header(b"host") or ""
     return f"{request.scheme}://{host}" if re.fullmatch(r"[A-Za-z0-9.\-_:\[\]]{1,255}", host) else ""

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (RFC 6749, 4.4): a key for a short-lived access token, and its refreshing."""
+"""OAuth2 client credentials (RFC 6749, 4.4): access tokens for keys, and for refresh tokens."""
 
 import base64
 import binascii
@@ -16,11 +16,11 @@ from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
 
-# RFC 6749, 5.1: an answer that holds a token is not stored.
+# RFC 6749, 5.1: an answer with a token must not be stored.
 HEADERS = (("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache"))
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 20
-# Whoever sends one is not known yet, and a token has no more to say.
+# The sender is not authenticated yet, and the fields of a token request are short.
 BODY_BYTES_MAX = 65_536
 
 
@@ -66,7 +66,7 @@ async def issue(server: Server, request: Request) -> Answer:
 
 
 async def refresh(server: Server, request: Request) -> Answer:
-    """A new token for a refresh token, which is good once."""
+    """A new token for a refresh token, which can be used once."""
     asked = await _fields(server, request)
     if asked.refresh_token is None:
         said = problems.missing_parameter("refresh_token", "refresh_token is missing.", "body")
@@ -104,7 +104,7 @@ async def _fields(server: Server, request: Request) -> TokenRequest:
 
 
 def _basic(request: Request) -> tuple[str, str] | None:
-    """Client id and secret as HTTP Basic credentials, which RFC 6749, 2.3.1 lets clients send instead."""
+    """Client id and secret from HTTP Basic credentials, which RFC 6749, 2.3.1 allows instead of fields."""
     authorization = request.header(b"authorization") or ""
     if authorization[:6].lower() != "basic ":
         return None
@@ -116,7 +116,7 @@ def _basic(request: Request) -> tuple[str, str] | None:
 
 
 def _granted(key: Key, asked: str | None) -> list[str]:
-    """The scopes asked for, or all that the key has.
+    """The requested scopes, or all scopes of the key.
 
     Raises:
         Problem: 400, the key does not have one of them.
@@ -132,5 +132,5 @@ def _granted(key: Key, asked: str | None) -> list[str]:
 
 
 def _refused(error: str, problem: Problem) -> Problem:
-    """The same refusal with RFC 6749's own word for it, which OAuth2 libraries look for."""
+    """The same problem with RFC 6749's code for it, which OAuth2 libraries read."""
     return replace(problem, extra={**problem.extra, "error": error, "error_description": problem.message})

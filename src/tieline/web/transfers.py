@@ -1,4 +1,4 @@
-"""Files in and out over HTTP: what `tieline import` and `tieline export` do, for keys of api.admin."""
+"""Import and export over HTTP, for keys of api.admin; the same as `tieline import` and `tieline export`."""
 
 import asyncio
 import tempfile
@@ -30,9 +30,9 @@ from tieline.web.server import Server
 MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 IMPORT_PARAMETERS = frozenset({"onConflict", "dryRun"})
-# More refused rows than this are counted in the answer, not listed.
+# The answer lists so many refused rows; it counts all of them.
 REFUSALS_MAX = 1_000
-# Of an export that wait for a client that reads slowly.
+# Pieces of an export that wait for a slow client.
 CHUNKS_WAITING_MAX = 4
 
 
@@ -108,16 +108,16 @@ async def import_rows(server: Server, request: Request, caller: Caller) -> Answe
 
 
 async def export_rows(server: Server, request: Request, caller: Caller) -> Answer:
-    """All of the company's rows, streamed as one moment had them.
+    """Stream all rows of the company, as they were at one moment.
 
     Raises:
-        Problem: the caller takes neither form, or the database is away.
+        Problem: the client accepts neither format, or the database is away.
     """
     require_scope(caller, "api.admin")
     what, form = _what(request), _answer_form(request)
     decode.query(request, frozenset())
     stream = _exported(server, what, form, Session(caller.company_id, caller.key_id, request.id))
-    # The first piece before the status: until then a refusal can still be told.
+    # The first piece is read before the status is sent: until then a problem can still be answered.
     first = await anext(stream, b"")
     headers = (
         ("content-type", CONTENT_TYPES[form]),
@@ -128,7 +128,7 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
 
 
 def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress) -> None:
-    """In a thread: the loader waits for PostgreSQL."""
+    """Load the file. In a thread, since the loader waits for PostgreSQL."""
     try:
         rows = records.read(file, form, job.what, job.session.company_id)
         with connected(dsn) as conn:
@@ -136,7 +136,7 @@ def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress)
     except FileRefusedError as error:
         raise problems.bad_request(str(error)) from None
     except UnknownCompanyError:
-        raise problems.unauthorized("The company of this key is gone.") from None
+        raise problems.unauthorized("The company of this key does not exist any more.") from None
     except StoppedError as error:
         raise progress.stopped(str(error)) from error
     except DatabaseError as error:
@@ -156,7 +156,7 @@ async def _exported(server: Server, what: What, form: Format, session: Session) 
             await copying
         finally:
             pieces.are_wanted = False
-            # The thread may wait for room; it sees that nobody reads any more when it gets some.
+            # The thread may wait for room in the queue; once it has some, it sees that nobody reads any more.
             while not copying.done():
                 while not waiting.empty():
                     waiting.get_nowait()
@@ -177,10 +177,10 @@ class _Pieces:
         return len(piece)
 
     def flush(self) -> None:
-        """All is handed on as it comes."""
+        """Do nothing: each piece is handed on as it comes."""
 
     def end(self) -> None:
-        """No more will come."""
+        """Tell the reader that this was the last piece."""
         if self.are_wanted:
             self._put(None)
 
@@ -192,7 +192,7 @@ def _unload(dsn: str, what: What, form: Format, session: Session, pieces: _Piece
     except BrokenPipeError:
         return
     except UnknownCompanyError:
-        raise problems.unauthorized("The company of this key is gone.") from None
+        raise problems.unauthorized("The company of this key does not exist any more.") from None
     except DatabaseError as error:
         raise as_problem(error) or error from error
     finally:

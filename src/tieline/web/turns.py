@@ -1,4 +1,4 @@
-"""At most so many of one kind of work at a time."""
+"""A limit on how much of one kind of work runs at a time."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,17 +7,17 @@ from tieline import problems
 
 
 class Turns:
-    """Counts what is under way in this process."""
+    """The work of one kind that this process may still begin."""
 
     def __init__(self, at_most: int) -> None:
         self._left = at_most
 
     @contextmanager
     def one(self) -> Generator[None]:
-        """Be one of them for as long as the context lasts.
+        """Take a turn for as long as the context lasts.
 
         Raises:
-            Problem: 503, there are enough already.
+            Problem: 503, all turns are taken.
         """
         if self._left <= 0:
             raise problems.too_busy()
