@@ -23,12 +23,12 @@ READY_POLL_SECONDS = 0.02
 READY_TIMEOUT_SECONDS = 5
 # File descriptors beside those of clients: for the database, logs, libraries.
 SPARE_FILES = 200
-# The environment variable that tells worker processes where the database is.
+# The environment variable with the DSN for worker processes.
 DSN_VARIABLE = "TIELINE_WORKER_DSN"
 
 
 class CannotListenError(Exception):
-    """The address to serve on cannot be had."""
+    """The server cannot listen on its address."""
 
 
 def serve(given: Settings, dsn: str) -> None:
@@ -40,7 +40,7 @@ def serve(given: Settings, dsn: str) -> None:
     logs.configure(given.log_format)
     listener = _listener(given.host, given.port)
     _allow_open_files(given.connections_max)
-    # Worker processes start from nothing but their environment.
+    # Worker processes get everything from their environment.
     os.environ.update(settings.as_environment(given), **{DSN_VARIABLE: dsn})
     config = uvicorn.Config(
         "tieline.serve:from_environment",
@@ -52,7 +52,7 @@ def serve(given: Settings, dsn: str) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # A layer of ours, for requests that come by a proxy.
+        # web/app.py does this, and only for requests that come by a proxy.
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, given.shutdown_grace_ms // 1000),
         lifespan="on",
@@ -60,7 +60,7 @@ def serve(given: Settings, dsn: str) -> None:
     server = uvicorn.Server(config)
     url = _url(listener)
     threading.Thread(target=_announce, args=(url,), daemon=True).start()
-    # uvicorn raises the signal that stopped it once more when all has ended; by then this is a clean exit.
+    # When all has ended, uvicorn raises the signal that stopped it again; then this is a clean exit.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
     if given.workers == 1:
@@ -70,7 +70,10 @@ def serve(given: Settings, dsn: str) -> None:
 
 
 def _allow_open_files(connections_max: int) -> None:
-    """A file for each connection, as far as the system lets us; at its limit nobody could connect, us included."""
+    """Raise the limit of open files to one for each connection, as far as the system allows.
+
+    At the limit nobody can connect, and the process cannot connect to the database.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections_max + SPARE_FILES
     if soft < wanted and soft != resource.RLIM_INFINITY:
@@ -108,7 +111,7 @@ def _url(listener: socket.socket) -> str:
 
 
 def _announce(url: str) -> None:
-    """Say on stdout that the server answers, once it does."""
+    """Print on stdout that the server is ready, once it answers."""
     reachable = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     while True:
         try:

@@ -19,9 +19,9 @@ KEY = re.compile(r"tl_[A-Za-z0-9_-]{43}")
 
 
 def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
-    """Where the key is, if the registry was empty and the key was made now.
+    """Make the first company and key of an empty registry; returns the key's file, or None if it was not empty.
 
-    The file comes before the commit: a crash in between leaves a key that the next start registers.
+    The file is written before the commit: after a crash in between, the next start registers the key of the file.
     """
     with conn.transaction():
         if not companies.add_first(conn, COMPANY, COMPANY):
@@ -34,21 +34,21 @@ def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | N
 
 
 def _left(path: Path) -> str | None:
-    """The key of an earlier start that did not come to its end, or of a database that is gone."""
+    """The key in the file of an earlier start that was interrupted, or whose database was removed."""
     try:
         status = path.lstat()
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise EmbeddedError(f"{path} is there and others may read it. Move it away and start again.")
+        raise EmbeddedError(f"{path} exists and other users may read it. Move it away and start again.")
     key = path.read_text(encoding="utf-8").strip()
     if not KEY.fullmatch(key):
-        raise EmbeddedError(f"{path} is there and holds no key. Move it away and start again.")
+        raise EmbeddedError(f"{path} exists and contains no key. Move it away and start again.")
     return key
 
 
 def _written(path: Path) -> str:
-    """Make a key and its file, which no moment shows half written or open to others."""
+    """Make a key and its file, which is never half written and never readable by others."""
     key = keys.made()
     beside = path.with_name(f"{FILE}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

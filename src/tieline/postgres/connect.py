@@ -1,4 +1,4 @@
-"""A new connection, in the state that `pipeline` expects; blocks the thread, and only that."""
+"""A new connection, in the state that pipeline.py expects. Connecting blocks its thread only."""
 
 import select
 import time
@@ -31,7 +31,7 @@ def connect(conninfo: bytes, prepare: bytes, seconds_max: float) -> PGconn:
 
 
 def _connected(conninfo: bytes, deadline: float) -> PGconn:
-    """Not by PGconn.connect: it holds the interpreter's lock, so a silent server would stop this whole process."""
+    """Connect without PGconn.connect, which holds the interpreter's lock: a silent server would stop the process."""
     conn = pq.PGconn.connect_start(conninfo)
     while True:
         status = conn.connect_poll()

