@@ -1,4 +1,4 @@
-"""Every error that a client can see, and how each face renders it."""
+"""The problems (errors that a client sees), and their form on each face."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-# No leading zero, no more digits than the largest id has.
+# No leading zero, and no more digits than the largest id has.
 ELEMENT_ID = re.compile(r"[1-9][0-9]{0,18}")
 
 Scope = Literal["body", "query", "path", "header", "global"]
@@ -24,7 +24,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """What a client did, or met, that ends its request.
+    """An error that ends a request and that its client sees.
 
     `slug` names it on the element face, `code` on the mapping face; `status` is the same on both. `headers` go out with
     the answer, `extra` are further members of the body; the mapping face has none.
@@ -45,10 +45,10 @@ class Problem(Exception):
 
 
 UNAVAILABLE_RETRY_SECONDS = 1
-# What of the request was not read is not worth reading.
+# The rest of the request stays unread, so the connection cannot be used again.
 CLOSE = (("connection", "close"),)
 
-# What a problem of the element face is called in a sentence; the slugs are its pages.
+# The titles of problems by their slugs, which are also the names of their pages.
 TITLES: Mapping[str, str] = {
     "validation-failed": "The request has invalid fields",
     "bad-request": "The request cannot be read",
@@ -68,26 +68,26 @@ TITLES: Mapping[str, str] = {
     "payload-too-large": "The request is too large",
     "unsupported-media-type": "The body's type is not supported",
     "too-many-requests": "Too many requests",
-    "internal-error": "Something went wrong here",
+    "internal-error": "Something went wrong in Tieline",
     "unavailable": "The service cannot answer now",
 }
 
 
 def unauthorized(why: str) -> Problem:
-    """No key, or none that holds; the answer says how to send one."""
+    """The request has no valid key or token; the answer says how to send one."""
     return Problem("unauthorized", 401, "PGRST301", why, headers=[("www-authenticate", "Bearer")])
 
 
 def token_revoked() -> Problem:
-    """The key behind a token was revoked or has expired; no new token will come from it."""
+    """The key behind a token was revoked or has expired; it gives no new tokens."""
     bearer = [("www-authenticate", 'Bearer error="invalid_token"')]
     return Problem("token-revoked", 401, "PGRST301", "The key behind this token was revoked.", headers=bearer)
 
 
 def too_many_requests(retry_after_seconds: int, headers: Sequence[tuple[str, str]] = ()) -> Problem:
-    """The key's rate limit is used up, or the address has tried too many credentials that do not hold.
+    """The key's rate limit is used up, or the address has failed to log in too often.
 
-    `headers`: what else the answer says, such as the rate limit.
+    `headers`: further headers of the answer, such as the rate limit.
     """
     message = f"Too many requests. Try again in {retry_after_seconds} s."
     return Problem(
@@ -103,7 +103,7 @@ def too_many_requests(retry_after_seconds: int, headers: Sequence[tuple[str, str
 def access_denied(scope: str) -> Problem:
     """The key's scopes do not suffice."""
     message = f"This needs the scope {scope}, which the key does not have."
-    return Problem("access-denied", 403, "42501", message, hint="Use a key that was made with that scope.")
+    return Problem("access-denied", 403, "42501", message, hint="Use a key with that scope.")
 
 
 def endpoint_not_found(path: str) -> Problem:
@@ -113,7 +113,7 @@ def endpoint_not_found(path: str) -> Problem:
 
 def method_not_allowed(method: str, allowed: str) -> Problem:
     """The path is served, but not with this method."""
-    message = f"{method} is not among the methods of this address: {allowed}."
+    message = f"This address does not take {method}. It takes {allowed}."
     return Problem("method-not-allowed", 405, "PGRST117", message, headers=[("allow", allowed)])
 
 
@@ -125,7 +125,7 @@ def payload_too_large(bytes_max: int) -> Problem:
 
 
 def head_too_large(status: int, what: str, bytes_max: int) -> Problem:
-    """The address (414) or the headers (431) are longer than the limits of the settings."""
+    """The address (414) or the headers (431) are longer than the settings allow."""
     return Problem("bad-request", status, "54000", f"The {what} are longer than {bytes_max} bytes.", headers=CLOSE)
 
 
@@ -135,12 +135,12 @@ def body_too_slow(seconds: float) -> Problem:
 
 
 def text_not_storable(what: str) -> Problem:
-    """PostgreSQL's text cannot hold this value."""
-    return Problem("bad-request", 400, "22021", f"The request holds {what}, which no text here can.")
+    """PostgreSQL cannot store a text of the request."""
+    return Problem("bad-request", 400, "22021", f"The request contains {what}, which PostgreSQL cannot store.")
 
 
 def not_utf8(where: str) -> Problem:
-    """The bytes are no UTF-8."""
+    """A part of the request is not UTF-8."""
     return Problem("bad-request", 400, "22021", f"The {where} is not valid UTF-8.")
 
 
@@ -157,7 +157,7 @@ def not_ready(missing_migrations: Sequence[str]) -> Problem:
 
 
 def overloaded() -> Problem:
-    """Too many requests wait for the database already, or this one waited too long."""
+    """Too many requests wait for the database, or this one has waited too long."""
     return _try_again("The database is busy; no connection became free in time.")
 
 
@@ -184,86 +184,93 @@ def _try_again(message: str) -> Problem:
 
 
 def statement_timeout() -> Problem:
-    """The database cancelled the statement because it ran for longer than the settings allow."""
+    """The database cancelled the statement, since it ran for longer than the settings allow."""
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     message = "The database did not finish in time."
     return Problem("unavailable", 504, "57014", message, hint="Ask for less at once.", headers=retry)
 
 
 def validation_failed(*errors: FieldError) -> Problem:
-    """Fields of the request that cannot be taken, each with its place."""
+    """Fields of the request are not valid; each error names its field."""
     message = " ".join(error.message for error in errors)
     return Problem("validation-failed", 400, "22023", message, errors=errors)
 
 
 def type_mismatch(scope: Scope, path: str, expected: str) -> Problem:
-    """A value is of another type than asked for."""
+    """A value has the wrong type."""
     message = f"{path} must be {expected}."
     return Problem("type-mismatch", 400, "22P02", message, errors=[FieldError(scope, path, "type-mismatch", message)])
 
 
 def missing_parameter(name: str, message: str, scope: Scope = "query") -> Problem:
-    """A parameter that the request needs is not there."""
+    """A parameter that the request needs is missing."""
     error = FieldError(scope, name, "missing-parameter", message)
     return Problem("missing-parameter", 400, "22023", message, errors=[error])
 
 
 def bad_request(message: str) -> Problem:
-    """The request cannot be read at all."""
+    """The request cannot be read."""
     return Problem("bad-request", 400, "22P02", message)
 
 
 def unsupported_media_type(given: str, wanted: str = "application/json") -> Problem:
-    """The body is of a type that the endpoint does not read."""
+    """The endpoint does not read bodies of this type."""
     return Problem("unsupported-media-type", 415, "22023", f"The body must be {wanted}, not {given}.")
 
 
 def not_acceptable(accepted: str, offered: str = "application/json") -> Problem:
-    """The answer could not be of a type that the client takes."""
+    """The client does not accept the type of the answer."""
     return Problem("not-acceptable", 406, "PGRST107", f"The answer is {offered}; Accept names {accepted}.")
 
 
 def company_exists(company_id: str) -> Problem:
-    """The id is another company's."""
+    """Another company has the id."""
     return Problem("conflict", 409, "23505", f"There is a company {company_id!r} already.")
 
 
 def element_not_found(element_id: int) -> Problem:
-    """No such element, in this company at least."""
+    """The company has no element of this id."""
     return Problem("resource-not-found", 404, "PGRST116", f"There is no element {element_id}.")
 
 
 def element_exists(element_id: int | None) -> Problem:
-    """The id is another element's."""
+    """Another element has the id."""
     return Problem("conflict", 409, "23505", f"There is an element {element_id} already.")
 
 
 def system_unknown(system_url: str) -> Problem:
-    """The address is of no active external system of the company. Never a fallback to another one."""
-    message = "The company has no active external system of this systemUrl."
-    error = FieldError("body", "systemUrl", "input-parameter-error", f"No active external system is at {system_url}.")
+    """The company has no active external system at the address. There is no fallback to another one."""
+    message = "The company has no active external system with this systemUrl."
+    error = FieldError(
+        "body", "systemUrl", "input-parameter-error", f"There is no active external system at {system_url}."
+    )
     return Problem("input-parameter-error", 400, "22023", message, errors=[error])
 
 
 def system_unclear(systems: bytes) -> Problem:
-    """No address was given, there is no default system, and not exactly one active one. `systems`: JSON of those."""
-    message = "Say which external system with systemUrl: the company has no default system and not exactly one active."
+    """The request names no system, and there is no default one and not exactly one active one.
+
+    `systems`: the active ones, as JSON.
+    """
+    message = "Name the external system with systemUrl: there is no default one, and not exactly one active one."
     return Problem("business-error", 400, "22023", message, extra={"candidates": msgspec.Raw(systems)})
 
 
 def several_historical(bindings: bytes) -> Problem:
-    """`systemUrl: null` means the historical binding, and there are several. `bindings`: JSON of those."""
-    message = "The element has several historical bindings, so systemUrl: null does not say which one."
+    """`systemUrl: null` means the historical binding, and there are several. `bindings`: these, as JSON."""
+    message = "The element has several historical bindings, so systemUrl: null does not name one."
     return Problem("business-error", 400, "22023", message, extra={"candidates": msgspec.Raw(bindings)})
 
 
 def nothing_linked(element_id: int) -> Problem:
-    """The element has no binding in the system that was meant."""
-    return Problem("resource-not-found", 404, "PGRST116", f"Element {element_id} is not linked there.")
+    """The element has no binding in the external system."""
+    return Problem(
+        "resource-not-found", 404, "PGRST116", f"Element {element_id} is not linked in this external system."
+    )
 
 
 def nothing_left(message: str) -> Problem:
-    """A binding has an external id or a link, or both."""
+    """A binding must keep an external id or a link."""
     return Problem("business-error", 400, "23514", message, hint="Unlink it to end the binding.")
 
 
@@ -271,7 +278,7 @@ def external_id_taken(external_id: str, element_id: str | None) -> Problem:
     """Another element of the company is linked to this record of that system."""
     holder = f"element {element_id}" if element_id is not None else "another element"
     message = f"The externalId {external_id} is linked to {holder} in this external system."
-    # The mapping face lets an element's mapping name any entity id, also what no element could have.
+    # The mapping face takes any entity id, also one that no element can have.
     is_id = element_id is not None and ELEMENT_ID.fullmatch(element_id)
     extra = {"conflictingElementId": int(element_id)} if element_id is not None and is_id else {}
     return Problem("conflict", 409, "23505", message, extra=extra)
@@ -279,29 +286,31 @@ def external_id_taken(external_id: str, element_id: str | None) -> Problem:
 
 def external_id_too_large() -> Problem:
     """The external id has few enough characters, but more bytes than an index can hold."""
-    message = "externalId takes more than some 2,600 bytes in UTF-8, which is more than can be looked for."
+    message = "externalId is longer than about 2,600 bytes in UTF-8, which is the most that can be searched for."
     return validation_failed(FieldError("body", "externalId", "too-long", message))
 
 
 def internal_error() -> Problem:
-    """A fault of ours; what it was stands in the log under the request's id."""
-    return Problem("internal-error", 500, "XX000", "Something went wrong here. The log has it under the request id.")
+    """An error in Tieline; the log has it under the request's id."""
+    return Problem(
+        "internal-error", 500, "XX000", "Something went wrong in Tieline. The log has the error under the request id."
+    )
 
 
 def as_postgrest(problem: Problem) -> bytes:
-    """The mapping face's body: PostgREST's four members."""
+    """The body on the mapping face: PostgREST's four members."""
     body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
     return msgspec.json.encode(body)
 
 
 def as_service(problem: Problem) -> bytes:
-    """The body of the service's own endpoints: PostgREST's four members, and behind them those in `extra`."""
+    """The body on the service's own endpoints: PostgREST's four members, then those in `extra`."""
     body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
     return msgspec.json.encode({**body, **problem.extra})
 
 
 def as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
-    """The element face's body: RFC 9457, with our own members behind the standard ones."""
+    """The body on the element face: RFC 9457's members, then our own."""
     body: dict[str, object] = {
         "type": f"{base_url}/docs/errors/{problem.slug}",
         "title": TITLES[problem.slug],
