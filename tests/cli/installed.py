@@ -24,7 +24,7 @@ READY = re.compile(r"Tieline is ready on (http://\S+)")
 
 @pytest.fixture(scope="session")
 def tieline(testrun_uid):
-    """The installed `tieline`, built once for all workers of a run; whoever comes first builds it."""
+    """The installed `tieline`, which the first worker of a run builds for all of them."""
     place = Path(tempfile.gettempdir()) / f"tieline-wheel-{testrun_uid[:16]}"
     place.mkdir(exist_ok=True)
     with (place / "lock").open("a") as users:
@@ -55,7 +55,7 @@ def build(place):
     python = place / "venv" / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True)
-    # Its dependencies are the ones that the tests run with; the checkout, which is installed there too, comes after.
+    # Its dependencies are those of the tests. The checkout is installed there too, and comes later on the path.
     [packages] = (place / "venv" / "lib").glob("python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
@@ -121,7 +121,7 @@ class Folder:
                 process.terminate()
                 process.wait(COMMAND_SECONDS_MAX)
             process.stdout.close()
-        # One that a killed server left behind, found by the process that its folder names.
+        # A database server that a killed `tieline` left behind, found by the process id in its folder.
         try:
             left = psutil.Process(self.postmaster())
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
@@ -145,7 +145,7 @@ class Running:
 
 @pytest.fixture
 def new_folder(tieline):
-    """Data folders below one that every user may pass through, which pytest's own are not when root runs the tests."""
+    """Data folders below one that every user may pass through. Under root, nobody may pass through pytest's own."""
     parent = Path(tempfile.mkdtemp(prefix="tieline-cli-", dir="/var/tmp"))
     parent.chmod(0o755)
     made = []

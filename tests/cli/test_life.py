@@ -17,7 +17,7 @@ def elements(url, key):
 
 
 def wait_until(is_so, seconds=30):
-    """Give what happens in other processes its time."""
+    """Wait for something that other processes do."""
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end
@@ -134,8 +134,9 @@ def test_an_option_beats_the_environment_and_that_the_settings_file(new_folder):
     sentence = f"{folder.path / 'settings.toml'}, line 2: the setting workers is 0; it must be at least 1.\n"
     assert (refused.code, refused.err) == (1, sentence)
     (folder.path / "settings.toml").write_text("port = 1\n")
-    # Port 1 is the file's, and the environment's would be refused as well if the option did not win.
+    # The file gives port 1, the environment port 2, and the option a free one.
     server = folder.start(TIELINE_PORT="2")
+    assert not server.url.endswith((":1", ":2"))
     assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 

@@ -24,7 +24,7 @@ def mode(path):
 
 
 def check_closed(path, postmaster):
-    """Only the owner gets at the database: by its socket, which only he reaches, and by no port."""
+    """Only the owner reaches the database: it listens on a socket in a closed folder, and on no port."""
     assert mode(path / "postgres") == 0o700
     assert mode(path / "postgres" / ".s.PGSQL.5432") == 0o700
     assert mode(path / "admin.key") == 0o600

@@ -70,7 +70,7 @@ def test_a_server_takes_the_token_that_another_signed_with_a_key_that_it_has_not
     new = login(second, acme, key)
     assert signed_by(new) == made
     assert [status(server, token) for server in (first, second) for token in (old, new)] == [200] * 4
-    # Having looked, the first signs with it as well.
+    # After its next look the first server signs with the new key too.
     assert signed_by(login(first, acme, key)) == made
 
 

@@ -125,7 +125,7 @@ def test_progress_is_shown_on_a_terminal_alone(tieline, database, company):
 def test_an_interrupt_ends_an_import_without_a_traceback(tieline, database, company):
     arguments = ["import", "-", "--company", company, "--what", "mappings", "--format", "csv"]
     importing = subprocess.Popen(
-        # Whoever runs the tests in the background has told what they start to ignore it.
+        # Processes that are started in the background ignore the signal, and pass that on to the tests.
         ["env", "--default-signal=INT", tieline, *arguments],
         env={**os.environ, "TIELINE_DATABASE_URL": database.dsn},
         stdin=subprocess.PIPE,
@@ -134,7 +134,7 @@ def test_an_interrupt_ends_an_import_without_a_traceback(tieline, database, comp
     )
     importing.stdin.write(HEADER.encode())
     importing.stdin.flush()
-    # It has looked at the table and waits for the first batch, which does not come.
+    # The import has looked at the table and waits for its first batch, which does not come.
     is_waiting = """select pid from pg_stat_activity
         where datname = current_database() and state = 'idle' and position('analyze' in query) > 0"""
     end = time.monotonic() + 30

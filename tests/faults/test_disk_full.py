@@ -35,7 +35,7 @@ def disk(open_folder):
 
 
 def fill(disk):
-    """A file that takes what is left but a little."""
+    """A file that fills the disk but for a little."""
     status = os.statvfs(disk)
     with (disk / "ballast").open("wb") as ballast:
         os.posix_fallocate(ballast.fileno(), 0, status.f_bavail * status.f_frsize - LEFT_BYTES)

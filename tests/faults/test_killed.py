@@ -1,4 +1,4 @@
-"""kill -9 under a load of writes: what was acknowledged is there, nothing is half done."""
+"""kill -9 under a load of writes: all acknowledged writes are there, and nothing is half done."""
 
 import os
 import shutil
@@ -84,7 +84,7 @@ def test_what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done(op
 
 
 def test_a_database_that_is_away_for_seconds_is_503_with_when_to_try_again(open_folder, place):
-    """Frozen, not gone: connections stay open and nobody answers."""
+    """The server is frozen: connections stay open, and nobody answers."""
     server = start_server(
         open_folder, "--data-dir", str(place), TIELINE_STATEMENT_TIMEOUT_MS="1000", TIELINE_LOOKUP_TIMEOUT_MS="1000"
     )

@@ -1,4 +1,4 @@
-"""A backend that outlives its postmaster holds the cluster's memory; nobody could start a server on it."""
+"""A backend that outlives its postmaster keeps the shared memory, so that no server can start on the cluster."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def test_a_backend_that_does_not_notice_the_end_of_its_postmaster_is_ended(place
     with embedded.running(place) as dsn:
         conn = psycopg.connect(dsn)
         backend = psutil.Process(conn.info.backend_pid)
-        # As one that waits for a lock that nobody will release.
+        # Like a backend that waits for a lock that is never released.
         backend.suspend()
         os.kill(int((place / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
         time.sleep(0.5)

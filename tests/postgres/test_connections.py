@@ -63,7 +63,7 @@ def test_a_statement_runs_as_the_servers_role_with_the_settings_of_its_session(d
 
 
 def test_a_lane_is_a_value_with_a_database_and_limits_of_its_own(database):
-    """As a replica's would be: look-ups go there when they name it."""
+    """A replica's lane would be one: look-ups that name it go there."""
     loaded = settings.load({"data_dir": "/nonexistent", "lookup_connections": 1, "statement_connections": 1}, {})
     replica = Lane("replica", database.dsn, size=2, timeout_ms=300, shares_sync=True)
 
@@ -170,7 +170,7 @@ def test_prepared_statements_stay_within_their_bound(database):
     async def act(connections):
         for number in range(200):
             assert await single(connections, f"select {number}") == str(number).encode()
-        # The two of the session's settings are prepared once and for all.
+        # The two statements for the settings of a session are always prepared.
         assert int(await single(connections, prepared_on_the_server())) <= 20 + 3
 
     opened(database, act, statement_connections=1, prepared_statements_max=20)
@@ -278,7 +278,7 @@ def test_a_caller_that_goes_away_cancels_nothing_of_others(database):
             answers = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
             assert answers[1::2] == [[(b"1",)]] * 5
-        # No connection was lost to those who went away while they waited.
+        # Callers that went away while they waited took no connection with them.
         assert await asyncio.gather(*(single(connections, "select 2") for _ in range(10))) == [b"2"] * 10
 
     opened(database, act)

@@ -1,4 +1,4 @@
-"""What JSON Schema takes for a whole number need not be one in a path: 13.0 is sent as 13."""
+"""JSON Schema takes 13.0 for a whole number; in a path it must be sent as 13."""
 
 import schemathesis
 

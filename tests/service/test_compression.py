@@ -1,4 +1,4 @@
-"""Large answers are compressed for those who take gzip, and only for them."""
+"""Large answers are compressed, for clients that accept gzip only."""
 
 import gzip
 
@@ -34,7 +34,7 @@ def test_a_large_answer_comes_compressed_for_who_takes_gzip(filled, limit):
     assert int(answer.headers["content-length"]) == len(body) < len(expected)
     assert gzip.decompress(body) == expected
     assert "content-encoding" not in plain.headers
-    # A cache must not give one to who asked for the other.
+    # A cache must not give the one form to a client that asked for the other.
     assert [answer.headers["vary"], plain.headers["vary"]] == ["Accept, Prefer, Range, Accept-Encoding"] * 2
 
 

@@ -65,7 +65,7 @@ def test_a_restart_of_the_database_is_503_meanwhile_and_well_again_after_it(clus
 
 @dataclass
 class Load:
-    """Writers that go on until they are told to stop, and what they were answered."""
+    """Writers that go on until they are stopped, and their answers."""
 
     company: Company
     stop: threading.Event = field(default_factory=threading.Event)

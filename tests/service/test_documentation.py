@@ -1,4 +1,4 @@
-"""What the service says of itself, held to what it does."""
+"""The documentation and the descriptions of the service agree with what it does."""
 
 import html
 import json
@@ -54,7 +54,7 @@ def test_schemathesis_finds_nothing_wrong_with_the_element_face(acme):
         text=True,
         check=False,
         cwd=acme.server.log.parent,
-        # Where its hooks are.
+        # The folder of its hooks.
         env={**os.environ, "PYTHONPATH": str(CONFIGURATION.parent)},
     )
     assert done.returncode == 0, done.stdout

@@ -1,4 +1,4 @@
-"""What every answer carries, whichever face it is from: request id, timing; and what the log says of it."""
+"""Every answer of every face has a request id, timings and a line in the log."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""When keys expire, as others than the command may have written it."""
+"""The expiry of keys, also in forms that the command does not write."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Every limit answers in words and with the status that says what to do, and what is within it passes."""
+"""Each limit is answered with its status and a sentence; requests within it pass."""
 
 import socket
 import threading
@@ -28,7 +28,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def small_server(database, open_folder):
-    """A server whose limits are near."""
+    """A server with small limits."""
     with serving(open_folder, database, **SMALL) as running:
         yield running
 

@@ -1,11 +1,11 @@
-"""What Prometheus collects: requests, their times, what is under way; nothing of what they were about."""
+"""The page for Prometheus: requests, durations, connections, and no ids."""
 
 import re
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-# A circle for each would be enough for the collector to come by.
+# So many requests would start the garbage collector, if each of them left a circle.
 REQUESTS = 6_000
 
 
@@ -50,7 +50,7 @@ def test_durations_are_a_histogram_by_route(client, acme):
 
 def test_what_is_under_way_and_who_waits_is_there(server):
     found = numbers(server)
-    # The one that asks.
+    # The request for the metrics itself.
     assert found[("tieline_requests_in_flight",)] == 1
     assert found[("tieline_database_connections", "lane=point")] == 2
     assert found[("tieline_database_connections", "lane=single")] == 8

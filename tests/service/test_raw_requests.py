@@ -1,4 +1,4 @@
-"""What no client library sends: the server refuses or takes it as the RFCs say, and stays bounded."""
+"""Requests that no client library sends: the server answers them as the RFCs say, within its limits."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ PIECE = b"x" * 1000
 
 @pytest.fixture(scope="module")
 def tight(database, open_folder):
-    """A server with few connections and little patience."""
+    """A server with few connections and short timeouts."""
     with serving(open_folder, database, **TIGHT) as running:
         yield running
 
@@ -35,7 +35,7 @@ def connected(server, **options):
 
 
 def read_all(sender):
-    """What comes until the server closes."""
+    """All bytes until the server closes the connection."""
     pieces = []
     while piece := sender.recv(65536):
         pieces.append(piece)
@@ -132,9 +132,9 @@ def test_trailers_are_no_headers(acme):
     ids=["head", "trailer", "chunk extension", "trailer by a proxy"],
 )
 def test_what_surrounds_a_body_is_bounded_like_a_head(tight, start):
-    """A parser keeps what it has not read to the end: without a bound anybody could fill the memory."""
+    """A parser keeps a line until its end: without a limit, anybody could fill the memory."""
     with closing(connected(tight)) as sender:
-        # Less than an idle connection has, and more than an answer has to arrive.
+        # Shorter than the time of an idle connection, longer than an answer takes.
         sender.settimeout(3)
         sender.sendall(start)
         try:

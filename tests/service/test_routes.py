@@ -1,4 +1,4 @@
-"""Which address leads where."""
+"""Each address leads to its endpoint, or is refused in the form of its face."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Where secrets must not be: in logs, also of faults, in the list of processes, in pages and in errors."""
+"""Secrets are not in logs, not even in those of errors, nor in the list of processes, in pages or in problems."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ PASSWORD = "pa55-" + secrets.token_hex(8)
 
 @pytest.fixture(scope="module")
 def broken(postgres, open_folder):
-    """A server with two workers on a database of its own, which a login with a password reaches."""
+    """A server with two workers on a database of its own, whose login has a password."""
     name = f"secrets_{secrets.token_hex(6)}"
     login = sql.Identifier(name)
     with psycopg.connect(postgres, autocommit=True) as conn:
@@ -47,7 +47,7 @@ def key(broken):
 
 
 def log_with(company, word):
-    """The log, as soon as it has the word."""
+    """The log, once it contains the word."""
     until = time.monotonic() + 20
     while word not in (text := company.server.log.read_text()):
         assert time.monotonic() < until, text
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_one_line_of_json_in_the_log(broken):
 
 
 def test_the_log_of_a_fault_of_ours_holds_no_secret(broken, key):
-    """The table of refresh tokens is gone, so that a login fails where nobody expects it."""
+    """The table of refresh tokens is gone, so that a login fails with an internal error."""
     company, _ = broken
     company.database.execute('alter table tieline."refreshToken" rename to gone')
     [(key_id,)] = company.database.execute("""select id from tieline."apiKey" where name = 'secret'""")

@@ -21,7 +21,7 @@ def key_id(acme):
 
 @pytest.fixture
 def credentials(acme, key_id):
-    """What a client sends for a token."""
+    """The fields that a client sends for a token."""
     return {"grant_type": "client_credentials", "client_id": key_id, "client_secret": acme.keys["api.write"]}
 
 
