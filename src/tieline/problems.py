@@ -149,10 +149,10 @@ def database_unavailable() -> Problem:
     return _try_again("The database cannot be reached now.")
 
 
-def not_ready(missing_migrations: Sequence[str]) -> Problem:
-    """The process cannot serve yet."""
-    if missing_migrations:
-        return _try_again(f"Migrations are missing: {', '.join(missing_migrations)}. Run tieline migrate.")
+def not_ready(behind: Sequence[str]) -> Problem:
+    """The process cannot serve yet. `behind`: what the database lacks of this release."""
+    if behind:
+        return _try_again(f"The database is not at this release: {', '.join(behind)}. Run tieline migrate.")
     return _try_again("Not all connections to the database are up.")
 
 

@@ -1,4 +1,4 @@
-"""What `tieline doctor` looks at."""
+"""The findings of `tieline doctor`."""
 
 import time
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from tieline.cli.terminal import Options, show
 from tieline.postgres import embedded
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
+from tieline.postgres.migrate import Difference
 from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings, SettingsError
@@ -17,7 +18,7 @@ CLOCK_SECONDS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; a remedy only if something is wrong with it."""
+    """The state of one thing; `remedy` only if something is wrong with it."""
 
     what: str
     state: str
@@ -32,7 +33,7 @@ def doctor(*, options: Options | None = None) -> int:
 
 
 def examine(options: Options) -> list[Finding]:
-    """Everything that can be looked at; what cannot be reached ends the list."""
+    """Look at settings, database and clock in this order; the first that cannot be reached ends the list."""
     try:
         settings = options.load()
     except SettingsError as error:
@@ -68,9 +69,10 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             found.collation,
             None if found.sorts_by_code_point else "Make the database with locale C or C.UTF-8, for a stable order.",
         ),
-        Finding("migrations", f"{found.applied} applied", _remedy(found.waiting, "Run tieline migrate for: {}.")),
+        _compared("migrations", found.comparison.migrations, "Restore the text that was applied of: {}."),
+        _compared("functions", found.comparison.functions, "Run tieline migrate, which applies them again: {}."),
     ]
-    if found.waiting:
+    if found.comparison.migrations.missing:
         return findings
     return [
         *findings,
@@ -89,7 +91,26 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             "in order" if not found.broken_indexes else f"missing or not valid: {', '.join(found.broken_indexes)}",
             _remedy(found.broken_indexes, "reindex, or make again as in the migrations: {}."),
         ),
+        Finding(
+            "routines",
+            "all there" if not found.missing_routines else f"missing or disabled: {', '.join(found.missing_routines)}",
+            _remedy(found.missing_routines, "make again as in the migrations and functions: {}."),
+        ),
     ]
+
+
+def _compared(kind: str, difference: Difference, remedy_of_changed: str) -> Finding:
+    """The migrations or the functions of the database beside those of this release."""
+    if difference.unknown:
+        names = ", ".join(difference.unknown)
+        return Finding(kind, f"of a newer release: {names}", "Use the release that the database is at.")
+    if difference.missing:
+        names = ", ".join(difference.missing)
+        return Finding(kind, f"not all applied: {names}", "Run tieline migrate.")
+    if difference.changed:
+        names = ", ".join(difference.changed)
+        return Finding(kind, f"applied with another text: {names}", remedy_of_changed.format(names))
+    return Finding(kind, "as in this release")
 
 
 def _of_clock(seconds: float) -> Finding:

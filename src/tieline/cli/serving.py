@@ -59,7 +59,7 @@ def _alone(settings: Settings) -> Generator[None]:
 def migrate(*, options: Options | None = None) -> None:
     """Bring the database to this release; serve does so by itself."""
     with database.opened((options or Options()).load()):
-        answer(f"The database is at {shipped_migrations()[-1]}.")
+        answer(f"The database is at {[*shipped_migrations()][-1]}.")
 
 
 def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options | None = None) -> int:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tieline.postgres import embedded
-from tieline.postgres.migrate import migrate
+from tieline.postgres.migrate import OtherReleaseError, migrate
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings
 
@@ -28,7 +28,8 @@ def opened(settings: Settings) -> Generator[str]:
     """A connection string of the migrated database, which is up while the context lasts.
 
     Raises:
-        DatabaseUnusableError: it cannot be reached, or is too old, or lacks a right that the migrations need.
+        DatabaseUnusableError: it cannot be reached, is too old, is of a newer release of Tieline, or lacks a right
+            that the migrations need.
         EmbeddedError: the embedded one cannot be started.
     """
     if settings.database_url:
@@ -70,5 +71,7 @@ def _migrate(dsn: str) -> None:
             if conn.info.server_version < SERVER_VERSION_MIN:
                 raise DatabaseUnusableError("Tieline needs PostgreSQL 15 or newer.")
             migrate(conn)
+    except OtherReleaseError as error:
+        raise DatabaseUnusableError(str(error)) from error
     except psycopg.Error as error:
         raise DatabaseUnusableError(f"The database cannot be used: {str(error).strip()}") from error

@@ -1,26 +1,19 @@
 """A look at a database that changes nothing, for `tieline doctor`."""
 
+import re
 from dataclasses import dataclass, field
+from functools import cache
+
+import psycopg
 
 from tieline.postgres.database import connected
-from tieline.postgres.migrate import shipped_migrations
+from tieline.postgres.migrate import Comparison, compare, shipped_functions, shipped_migrations
 from tieline.sql.statement import shipped
 
-INDEXES = (
-    "company_pkey",
-    "externalSystem_pkey",
-    "externalSystem_companyId_isDefault_key",
-    "externalSystem_companyId_canonical_key",
-    "externalIntegrationMapping_pkey",
-    "externalIntegrationMapping_entity_key",
-    "externalIntegrationMapping_externalId_key",
-    "externalIntegrationMapping_externalId_idx",
-    "element_pkey",
-    "apiKey_pkey",
-    "apiKey_keyHash_idx",
-    "mappingChange_pkey",
-    "mappingChange_mappingId_idx",
-)
+# The objects that our SQL makes. Every index has its name in it: those of keys are the names of their constraints.
+INDEX = re.compile(r'create (?:unique )?index "?(\w+)"?|constraint "?(\w+)"? (?:primary key|unique)')
+FUNCTION = re.compile(r"create (?:or replace )?function (\w+)")
+TRIGGER = re.compile(r'create or replace trigger (\w+) [^;]*? on "?(\w+)"?\s')
 
 
 @dataclass(slots=True)
@@ -33,11 +26,11 @@ class Database:
     collation: str
     sorts_by_code_point: bool
     clock: float
-    applied: int = 0
+    comparison: Comparison
     may_take_role: bool = False
-    waiting: list[str] = field(default_factory=list[str])
     unforced: list[str] = field(default_factory=list[str])
     broken_indexes: list[str] = field(default_factory=list[str])
+    missing_routines: list[str] = field(default_factory=list[str])
 
 
 def examine_database(dsn: str) -> Database:
@@ -45,14 +38,35 @@ def examine_database(dsn: str) -> Database:
     with connected(dsn) as conn:
         row = conn.execute(shipped("health/examine")).fetchone()
         assert row is not None, "there is a row for the database one is in"
-        found = Database(*row[:6])
-        applied = {str(name) for (name,) in conn.execute(shipped("health/migrations"))} if row[6] else set[str]()
-        found.applied = len(applied)
-        found.waiting = [name for name in shipped_migrations() if name not in applied]
-        if not found.waiting:
+        version, version_text, encoding, collation, sorts_by_code_point, clock, has_registry = row
+        comparison = compare(conn.execute(shipped("ledger/applied")).fetchall() if has_registry else ())
+        found = Database(version, version_text, encoding, collation, sorts_by_code_point, clock, comparison)
+        if not found.comparison.migrations.missing:
             found.may_take_role = bool((conn.execute(shipped("health/may_take_role")).fetchone() or (False,))[0])
-            found.unforced = [str(name) for (name,) in conn.execute(shipped("health/unforced"))]
-            found.broken_indexes = [
-                str(name) for (name,) in conn.execute(shipped("health/broken_indexes"), (list(INDEXES),))
-            ]
+            found.unforced = _names(conn, "health/unforced")
+            found.broken_indexes = _names(conn, "health/broken_indexes", shipped_indexes())
+            found.missing_routines = _names(conn, "health/missing_routines", *_routines())
         return found
+
+
+@cache
+def shipped_indexes() -> list[str]:
+    """The names of all indexes that the migrations make."""
+    return [index or key for text in _texts() for index, key in INDEX.findall(text)]
+
+
+def _routines() -> tuple[list[str], list[str]]:
+    """The names of all functions, and of all triggers with their tables."""
+    texts = _texts()
+    functions = {name for text in texts for name in FUNCTION.findall(text)}
+    triggers = [f"{table}.{name}" for text in texts for name, table in TRIGGER.findall(text)]
+    return sorted(functions), triggers
+
+
+def _texts() -> list[str]:
+    names = ["ledger/prepare", *(f"migrations/{name}" for name in shipped_migrations())]
+    return [shipped(name) for name in (*names, *(f"functions/{name}" for name in shipped_functions()))]
+
+
+def _names(conn: psycopg.Connection, statement: str, *values: list[str]) -> list[str]:
+    return [str(name) for (name,) in conn.execute(shipped(statement), values)]

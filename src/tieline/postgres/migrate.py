@@ -1,50 +1,141 @@
-"""Apply sql/migrations in the order of their names, each once, each in a transaction of its own."""
+"""Bring a database up to this release: each migration once, and each function whose text has changed."""
 
-from importlib import resources
-from typing import LiteralString, cast
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 
 import psycopg
 
+from tieline.sql.statement import shipped, shipped_names, split
+
 # Any number that is ours: two servers that start at once take turns on it.
 ADVISORY_LOCK = 7_151_337_001
+# Triggers name functions of other files, so their file is applied after all others.
+TRIGGERS = "triggers"
 
-PREPARE: tuple[LiteralString, ...] = (
-    "create schema if not exists tieline",
-    'create table if not exists tieline.migration (name text primary key, "appliedAt" timestamptz default now())',
-)
+# Name of a file → SHA-256 of its text, in the order in which the files are applied.
+Checksums = Mapping[str, str]
+
+
+class OtherReleaseError(Exception):
+    """The database is of a newer release, or an applied migration had another text; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Names of files that tell a database from this release: not applied, applied with another text, not of this one.
+
+    The lists are empty if the two are the same.
+    """
+
+    missing: list[str]
+    changed: list[str]
+    unknown: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A database beside this release."""
+
+    migrations: Difference
+    functions: Difference
+
+
+@cache
+def shipped_migrations() -> Checksums:
+    """The migrations of this release."""
+    return {name: _checksum(f"migrations/{name}") for name in shipped_names("migrations")}
+
+
+@cache
+def shipped_functions() -> Checksums:
+    """The files of functions of this release."""
+    names = sorted(shipped_names("functions"), key=lambda name: (name == TRIGGERS, name))
+    return {name: _checksum(f"functions/{name}") for name in names}
+
+
+def compare(applied: Iterable[tuple[str, str, str]]) -> Comparison:
+    """Compare this release with the rows of ledger/applied.sql: `migration` or `function`, name, checksum."""
+    found: dict[str, dict[str, str]] = {"migration": {}, "function": {}}
+    for kind, name, checksum in applied:
+        found[kind][name] = checksum
+    return Comparison(
+        _difference(shipped_migrations(), found["migration"]), _difference(shipped_functions(), found["function"])
+    )
 
 
 def migrate(conn: psycopg.Connection) -> list[str]:
-    """Bring the database up to this release; returns the names of what was applied now.
+    """Bring the database up to this release; returns the names of the migrations and functions applied now.
 
     The connection must be in autocommit mode and of a role that may create schemas, and roles if there is no
     `tieline_server` yet.
+
+    Raises:
+        OtherReleaseError: the database is of a newer release, or an applied migration had another text.
     """
-    conn.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+    cursor = psycopg.RawCursor(conn)
+    cursor.execute("select pg_advisory_lock($1)", (ADVISORY_LOCK,))
     try:
-        for statement in PREPARE:
-            conn.execute(statement)
-        waiting = [name for name in shipped_migrations() if name not in _applied(conn)]
-        for name in waiting:
-            _apply(conn, name)
-        return waiting
+        _send(cursor, "ledger/prepare")
+        migrations = _comparison(cursor).migrations
+        _require_known("migration", migrations)
+        _require_unchanged(migrations)
+        for name in migrations.missing:
+            with conn.transaction():
+                _apply(cursor, f"migrations/{name}")
+                cursor.execute(shipped("ledger/note_migration"), (name, shipped_migrations()[name]))
+        # Not before: a migration drops the functions that a release no longer has.
+        differing = _comparison(cursor).functions
+        _require_known("function", differing)
+        functions = [name for name in shipped_functions() if name in {*differing.missing, *differing.changed}]
+        # In one transaction: functions call each other, and no request may see half of a release.
+        with conn.transaction():
+            cursor.execute("set local check_function_bodies = off")
+            for name in functions:
+                _apply(cursor, f"functions/{name}")
+                cursor.execute(shipped("ledger/note_function"), (name, shipped_functions()[name]))
+        return migrations.missing + functions
     finally:
-        conn.execute("select pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
+        cursor.execute("select pg_advisory_unlock($1)", (ADVISORY_LOCK,))
 
 
-def shipped_migrations() -> list[str]:
-    """Names of the migrations of this release, in order."""
-    folder = resources.files("tieline.sql").joinpath("migrations")
-    return sorted(entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql"))
+def _comparison(cursor: psycopg.RawCursor[tuple[str, str, str]]) -> Comparison:
+    return compare(cursor.execute(shipped("ledger/applied")).fetchall())
 
 
-def _applied(conn: psycopg.Connection) -> set[str]:
-    return {str(row[0]) for row in conn.execute("select name from tieline.migration")}
+def _require_known(kind: str, difference: Difference) -> None:
+    if difference.unknown:
+        names = ", ".join(difference.unknown)
+        raise OtherReleaseError(f"The database is of a newer release, which this one does not know: {kind} {names}.")
 
 
-def _apply(conn: psycopg.Connection, name: str) -> None:
-    file = resources.files("tieline.sql").joinpath("migrations", f"{name}.sql")
-    with conn.transaction():
-        conn.execute("set local search_path to tieline")
-        conn.execute(cast(LiteralString, file.read_text(encoding="utf-8")))
-        conn.execute("insert into migration (name) values (%s)", (name,))
+def _require_unchanged(migrations: Difference) -> None:
+    if migrations.changed:
+        names = ", ".join(migrations.changed)
+        raise OtherReleaseError(
+            f"The database had another text of migration {names} applied; what was applied must not be edited."
+        )
+
+
+def _apply(cursor: psycopg.RawCursor[tuple[str, str, str]], name: str) -> None:
+    cursor.execute("set local search_path to tieline")
+    _send(cursor, name)
+
+
+def _send(cursor: psycopg.RawCursor[tuple[str, str, str]], name: str) -> None:
+    """Send the statements of a file one by one: Citus does not take several at once."""
+    for statement in split(shipped(name)):
+        cursor.execute(statement)
+
+
+def _difference(release: Checksums, applied: Checksums) -> Difference:
+    return Difference(
+        [name for name in release if name not in applied],
+        [name for name in release if applied.get(name, release[name]) != release[name]],
+        sorted(name for name in applied if name not in release),
+    )
+
+
+def _checksum(name: str) -> str:
+    return hashlib.sha256(shipped(name).encode()).hexdigest()

@@ -1,10 +1,14 @@
 """A statement: its text and its values. The text of shipped statements stands one a file beside this module."""
 
+import re
 from functools import cache
 from importlib import resources
 from typing import LiteralString, cast
 
 import msgspec
+
+# Comments, quoted text and the bodies of functions may contain a semicolon that ends nothing.
+TOKEN = re.compile(r"""--[^\n]*|'(?:[^']|'')*'|"[^"]*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|(?P<end>;)""", re.DOTALL)
 
 
 class Sql(msgspec.Struct, frozen=True):
@@ -22,3 +26,21 @@ def shipped(name: str) -> LiteralString:
     """
     text = resources.files("tieline.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
     return cast(LiteralString, text)
+
+
+def shipped_names(folder: str) -> list[str]:
+    """The names of the files of a folder of sql/, such as `migrations`, in order."""
+    entries = resources.files("tieline.sql").joinpath(folder).iterdir()
+    return sorted(entry.name.removesuffix(".sql") for entry in entries if entry.name.endswith(".sql"))
+
+
+def split(text: LiteralString) -> list[LiteralString]:
+    """The single statements of a file, each of which ends with a semicolon.
+
+    >>> split("select ';'; do $$ begin null; end $$;")
+    ["select ';'", 'do $$ begin null; end $$']
+    """
+    ends = [token.start() for token in TOKEN.finditer(text) if token["end"]]
+    starts = [0, *(end + 1 for end in ends)]
+    assert not text[starts[-1] :].strip(), "what has no semicolon would not be sent"
+    return cast("list[LiteralString]", [text[start:end].strip() for start, end in zip(starts, ends, strict=False)])

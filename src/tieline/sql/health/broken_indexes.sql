@@ -1,8 +1,8 @@
--- Of the ones that the service stands on: absent, or left half-made by an interrupted build.
+-- Indexes that are absent, of those named in $1, or that an interrupted build left half-made.
 select w.name
 from unnest($1::text[]) w (name)
 where not exists (
-    select
+    select 1
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     join pg_index i on i.indexrelid = c.oid

@@ -1,9 +1,9 @@
--- What a database is, whether or not there is a registry in it.
+-- The version, encoding and order of a database, and if there is a registry in it.
 select current_setting('server_version_num')::integer, current_setting('server_version'),
     pg_encoding_to_char(d.encoding), d.datcollate,
     -- By code point: a comparison that every locale of people sorts the other way.
     'B' < 'a' and 'a' < 'é',
     extract(epoch from clock_timestamp())::float8,
-    to_regclass('tieline.migration') is not null
+    to_regclass('tieline.routine') is not null
 from pg_database d
 where d.datname = current_database()

@@ -1,1 +1,1 @@
-select exists (select from pg_roles where rolname = 'tieline_server' and pg_has_role(current_user, oid, 'member'))
+select exists (select 1 from pg_roles where rolname = 'tieline_server' and pg_has_role(current_user, oid, 'member'))

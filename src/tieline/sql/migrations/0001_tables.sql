@@ -17,7 +17,7 @@ create function request_company() returns text language sql stable parallel safe
 $$;
 
 create table company (
-    id text primary key check (id <> ''),
+    id text constraint company_pkey primary key check (id <> ''),
     name text not null,
     "createdAt" timestamptz not null default now(),
     -- The highest element id given out so far. On the company, so that the row's lock makes two at once take turns.
@@ -112,90 +112,3 @@ create table "mappingChange" (
     constraint "mappingChange_pkey" primary key ("companyId", position)
 );
 create index "mappingChange_mappingId_idx" on "mappingChange" ("companyId", "mappingId", position);
-
--- Who wrote a row and when is the server's to say, whatever the request carries. An import that gives rows back says
--- so in tieline.stamps, and then what it gives stays.
-create function stamp_mapping() returns trigger language plpgsql as $$
-begin
-    if current_setting('tieline.stamps', true) = 'given' then
-        return new;
-    end if;
-    if tg_op = 'INSERT' then
-        new."createdAt" := now();
-        new."createdBy" := nullif(current_setting('tieline.actor', true), '');
-        new."updatedAt" := new."createdAt";
-        new."updatedBy" := new."createdBy";
-        return new;
-    end if;
-    new."createdAt" := old."createdAt";
-    new."createdBy" := old."createdBy";
-    new."updatedAt" := old."updatedAt";
-    new."updatedBy" := old."updatedBy";
-    if new is distinct from old then
-        new."updatedAt" := now();
-        new."updatedBy" := nullif(current_setting('tieline.actor', true), '');
-    end if;
-    return new;
-end
-$$;
-create trigger stamp before insert or update on "externalIntegrationMapping"
-    for each row execute function stamp_mapping();
-
-create function stamp_system() returns trigger language plpgsql as $$
-begin
-    new."createdAt" := case when tg_op = 'INSERT' then now() else old."createdAt" end;
-    new."updatedAt" := case when tg_op = 'INSERT' then now() else old."updatedAt" end;
-    if tg_op = 'UPDATE' and new is distinct from old then
-        new."updatedAt" := now();
-    end if;
-    return new;
-end
-$$;
-create trigger stamp before insert or update on "externalSystem" for each row execute function stamp_system();
-
--- One insert for a statement, however many rows it wrote. A row that stayed as it was is no change. An id or a
--- company that was given anew makes another mapping: the old one is deleted, the new one inserted.
-create function record_inserts() returns trigger language plpgsql as $$
-begin
-    insert into tieline."mappingChange" ("companyId", "mappingId", operation, after, actor, "requestId")
-    select n."companyId", n.id, 'insert', to_jsonb(n),
-        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
-    from new_rows n;
-    return null;
-end
-$$;
-create function record_deletes() returns trigger language plpgsql as $$
-begin
-    insert into tieline."mappingChange" ("companyId", "mappingId", operation, before, actor, "requestId")
-    select o."companyId", o.id, 'delete', to_jsonb(o),
-        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
-    from old_rows o;
-    return null;
-end
-$$;
-create function record_updates() returns trigger language plpgsql as $$
-begin
-    insert into tieline."mappingChange" ("companyId", "mappingId", operation, before, after, actor, "requestId")
-    select coalesce(n."companyId", o."companyId"), coalesce(n.id, o.id),
-        case when n.id is null then 'delete' when o.id is null then 'insert' else 'update' end,
-        to_jsonb(o), to_jsonb(n),
-        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
-    from old_rows o
-    full join new_rows n on n."companyId" = o."companyId" and n.id = o.id
-    where o is distinct from n;
-    return null;
-end
-$$;
-create trigger record_inserts after insert on "externalIntegrationMapping"
-    referencing new table as new_rows for each statement execute function record_inserts();
-create trigger record_updates after update on "externalIntegrationMapping"
-    referencing old table as old_rows new table as new_rows for each statement execute function record_updates();
-create trigger record_deletes after delete on "externalIntegrationMapping"
-    referencing old table as old_rows for each statement execute function record_deletes();
-
--- Lets one statement decide that it must not have happened: raised inside it, nothing of it stays.
-create function refuse(code text, message text, detail text default null) returns boolean language plpgsql as $$
-begin
-    raise exception using errcode = code, message = message, detail = coalesce(detail, '');
-end
-$$;

@@ -30,7 +30,7 @@ grant select, insert, update, delete on "externalSystem", "externalIntegrationMa
 grant select, update ("lastUsedAt") on "apiKey" to tieline_server;
 grant select, insert on "mappingChange" to tieline_server;
 grant usage on sequence mapping_id_step to tieline_server;
-grant select on migration to tieline_server;
+grant select on migration, routine to tieline_server;
 
 alter table company enable row level security, force row level security;
 create policy tenant on company using (id = request_company());
@@ -56,11 +56,3 @@ begin
     execute format('create policy operator on "apiKey" to %I using (true)', current_user);
 end
 $$;
-
--- Whose company a request is for is known only once its key is: the one question that is asked across companies, so
--- it runs as the owner and gives the row of a key to whoever knows the key's hash.
-create function find_key(hash text) returns setof "apiKey" language sql stable security definer
-    set search_path = pg_catalog, tieline
-    as $$ select * from tieline."apiKey" where "keyHash" = hash $$;
-revoke execute on function find_key(text) from public;
-grant execute on function find_key(text) to tieline_server;

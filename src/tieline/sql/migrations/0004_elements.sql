@@ -31,27 +31,6 @@ left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.inte
 where m."entityType" = 'element';
 grant select on binding to tieline_server;
 
--- An element takes its mappings along. Here and not in the statement that deletes: a link that was just being written
--- holds the element's row, and only a statement that starts after it sees the mapping.
-create function unlink_elements() returns trigger language plpgsql as $$
-begin
-    delete from tieline."externalIntegrationMapping" m using old_rows o
-    where m."companyId" = o."companyId" and m."entityType" = 'element' and m."entityId" = o.id::text;
-    return null;
-end
-$$;
-create trigger unlink after delete on element
-    referencing old table as old_rows for each statement execute function unlink_elements();
-
-create function stamp_element() returns trigger language plpgsql as $$
-begin
-    new."creationTime" := old."creationTime";
-    new."modificationDate" := case when new.title is distinct from old.title then now() else old."modificationDate" end;
-    return new;
-end
-$$;
-create trigger stamp before update on element for each row execute function stamp_element();
-
 -- The binding that stands for the element: the default system's, else the oldest current one, else the oldest.
 create function element_json(e element) returns json language sql stable as $$
     select row_to_json(shown) from (

@@ -1,6 +1,6 @@
 -- Access tokens are signed with the newest key that is not retired; a retired one still verifies what it signed.
 create table "signingKey" (
-    id text primary key default make_id(),
+    id text constraint "signingKey_pkey" primary key default make_id(),
     -- 244 random bits, folded to the 256 that HS256 takes.
     secret text not null default encode(
         sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'

@@ -1,0 +1,25 @@
+-- Who wrote a row and when is the server's to say, whatever the request carries. An import that gives rows back says
+-- so in tieline.stamps, and then what it gives stays.
+create or replace function stamp_mapping() returns trigger language plpgsql as $$
+begin
+    if current_setting('tieline.stamps', true) = 'given' then
+        return new;
+    end if;
+    if tg_op = 'INSERT' then
+        new."createdAt" := now();
+        new."createdBy" := nullif(current_setting('tieline.actor', true), '');
+        new."updatedAt" := new."createdAt";
+        new."updatedBy" := new."createdBy";
+        return new;
+    end if;
+    new."createdAt" := old."createdAt";
+    new."createdBy" := old."createdBy";
+    new."updatedAt" := old."updatedAt";
+    new."updatedBy" := old."updatedBy";
+    if new is distinct from old then
+        new."updatedAt" := now();
+        new."updatedBy" := nullif(current_setting('tieline.actor', true), '');
+    end if;
+    return new;
+end
+$$;
