@@ -247,6 +247,30 @@ def system_unknown(system_url: str) -> Problem:
     return Problem("input-parameter-error", 400, "22023", message, errors=[error])
 
 
+def integration_blank() -> Problem:
+    """An external system needs a key that can be read."""
+    message = "The key of an external system cannot be blank."
+    return validation_failed(FieldError("body", "integration", "blank", message))
+
+
+def system_url_invalid(given: str) -> Problem:
+    """The address of an external system is not one."""
+    message = f"systemUrl must be an absolute http or https address without spaces, not {given[:100]!r}."
+    return validation_failed(FieldError("body", "systemUrl", "invalid", message))
+
+
+def link_template_invalid(given: str) -> Problem:
+    """The template of an external system's links has no place for the id."""
+    message = f"linkTemplate must contain {{externalId}}, where the id goes, and {given[:100]!r} does not."
+    return validation_failed(FieldError("body", "linkTemplate", "invalid", message))
+
+
+def system_url_taken(canonical_url: str, integration: str) -> Problem:
+    """Another external system of the company has this address. `canonical_url`: the form in which they are the same."""
+    message = f"{canonical_url!r} is held by the system {integration}."
+    return Problem("conflict", 409, "23505", message, extra={"conflictingIntegration": integration})
+
+
 def system_unclear(systems: bytes) -> Problem:
     """The request names no system, and there is no default one and not exactly one active one.
 

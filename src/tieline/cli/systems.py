@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import astuple
 
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, session, show
 from tieline.store import companies, systems
@@ -63,7 +64,7 @@ def list_systems(*, company: Company, options: Options | None = None) -> None:
     with registry(options) as conn, conn.transaction():
         companies.act(conn, session(company))
         columns = ("integration", "name", "system url", "link template", "default", "active")
-        show(columns, systems.listed(conn, company))
+        show(columns, [astuple(system)[:6] for system in systems.listed(conn, company)])
 
 
 @system_app.command(name="remove")

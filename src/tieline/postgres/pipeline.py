@@ -18,6 +18,8 @@ from psycopg import OperationalError
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from tieline.postgres.constraint import constraint_name
+
 Row = tuple[bytes | None, ...]
 
 SETTINGS = b"settings"
@@ -348,11 +350,12 @@ def database_error(result: PGresult) -> DatabaseError:
         value = result.error_field(code)
         return None if value is None else value.decode(errors="replace")
 
+    message = text(DiagnosticField.MESSAGE_PRIMARY) or ""
     return DatabaseError(
         sqlstate=text(DiagnosticField.SQLSTATE) or "XX000",
-        message=text(DiagnosticField.MESSAGE_PRIMARY) or "",
+        message=message,
         detail=text(DiagnosticField.MESSAGE_DETAIL),
         hint=text(DiagnosticField.MESSAGE_HINT),
-        constraint=text(DiagnosticField.CONSTRAINT_NAME),
+        constraint=constraint_name(text(DiagnosticField.CONSTRAINT_NAME), message),
         column=text(DiagnosticField.COLUMN_NAME),
     )

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
+from tieline.postgres.constraint import constraint_name
 from tieline.postgres.pipeline import DatabaseError
 
 # PostgreSQL's code for a connection that cannot be made or has ended; psycopg gives none.
@@ -27,11 +28,12 @@ def refusals() -> Generator[None]:
 def refused(error: psycopg.Error) -> DatabaseError:
     """The report of an error. A lost connection has the code of a connection failure."""
     report = error.diag
+    message = report.message_primary or str(error)
     return DatabaseError(
         error.sqlstate or CONNECTION_FAILURE,
-        report.message_primary or str(error),
+        message,
         report.message_detail,
         report.message_hint,
-        report.constraint_name,
+        constraint_name(report.constraint_name, message),
         report.column_name,
     )

@@ -1,15 +1,148 @@
-"""External systems of a company, for the command line, in the caller's transaction."""
+"""External systems of a company: the settings of each, found by its integration key."""
 
+from typing import Literal, TypeVar
+
+import msgspec
 import psycopg
+from msgspec import UNSET, UnsetType
+from psycopg import errors
 
+from tieline import problems
+from tieline.postgres.constraint import constraint_name
+from tieline.postgres.session import Session
+from tieline.problems import Problem
 from tieline.sql.statement import shipped
+from tieline.store.companies import act
+
+COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+URL_KEYS = ("externalSystem_companyId_canonical_key", "externalSystem_companyId_systemUrl_key")
+# Another writer may add the same system or make another one the default at the same time; then it is there to be met.
+ATTEMPTS_MAX = 8
+
+Outcome = Literal["created", "updated", "unchanged"]
+T = TypeVar("T")
 
 
-def listed(conn: psycopg.Connection, company_id: str) -> list[tuple[object, ...]]:
-    """Integration, name, address, link template, whether it is the default, whether it is active."""
-    return conn.execute(shipped("systems/list"), (company_id,)).fetchall()
+class System(msgspec.Struct, frozen=True, rename="camel"):
+    """The settings of an external system. `metadata` is JSON text."""
+
+    integration: str
+    name: str
+    system_url: str | None = None
+    link_template: str | None = None
+    is_default: bool = False
+    active: bool = True
+    metadata: str | None = None
+
+
+class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
+    """The settings that are to be set: those left out (UNSET) stay as they are, None takes away what is there.
+
+    A name of None is the integration key.
+    """
+
+    integration: str
+    name: str | UnsetType | None = UNSET
+    system_url: str | UnsetType | None = UNSET
+    link_template: str | UnsetType | None = UNSET
+    is_default: bool | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    metadata: str | UnsetType | None = UNSET
+
+
+def listed(conn: psycopg.Connection, company_id: str) -> list[System]:
+    """The company's external systems by their integration keys, in the caller's transaction."""
+    return [System(*row) for row in conn.execute(shipped("systems/list"), (company_id,))]
+
+
+def find(conn: psycopg.Connection, company_id: str, integration: str) -> System | None:
+    """One external system, in the caller's transaction."""
+    row = conn.execute(shipped("systems/find"), (company_id, integration)).fetchone()
+    return None if row is None else System(*row)
+
+
+def set(conn: psycopg.Connection, session: Session, given: SystemChange) -> Outcome:  # noqa: A001 the verb of the wire
+    """Create or change an external system, in a transaction of its own. A new default one replaces the former.
+
+    Raises:
+        Problem: a blank integration key, an address or a template that cannot be, an address that another system of
+            the company has, or other writers were in the way again and again.
+        UnknownCompanyError: there is no such company.
+    """
+    if not given.integration.strip():
+        raise problems.integration_blank()
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            with conn.transaction():
+                act(conn, session)
+                return _set(conn, session.company_id, given)
+        except errors.CheckViolation as error:
+            raise _unfit(error, given) from error
+        except COLLISIONS as error:
+            taken = _taken(conn, session, given) if _constraint(error) in URL_KEYS else None
+            if taken is not None:
+                raise taken from error
+    raise problems.overloaded()
 
 
 def remove(conn: psycopg.Connection, company_id: str, integration: str) -> bool:
-    """Forget its settings; False if there are none."""
+    """Forget the settings of an external system, in the caller's transaction; False if there are none.
+
+    Its mappings stay and are historical from then on.
+    """
     return conn.execute(shipped("systems/remove"), (company_id, integration)).fetchone() is not None
+
+
+def changed(system: System, given: SystemChange) -> System:
+    """The system with the given settings put over it.
+
+    >>> changed(System("crm", "CRM", active=False), SystemChange("crm", name=None, active=True)).name
+    'crm'
+    """
+    return System(
+        system.integration,
+        _over(system.name, given.name) or system.integration,
+        _over(system.system_url, given.system_url),
+        _over(system.link_template, given.link_template),
+        _over(system.is_default, given.is_default),
+        _over(system.active, given.active),
+        _over(system.metadata, given.metadata),
+    )
+
+
+def _over(there: T, given: T | UnsetType) -> T:
+    return there if isinstance(given, UnsetType) else given
+
+
+def _set(conn: psycopg.Connection, company_id: str, given: SystemChange) -> Outcome:
+    row = conn.execute(shipped("systems/hold"), (company_id, given.integration)).fetchone()
+    before = None if row is None else System(*row)
+    after = changed(before or System(given.integration, given.integration), given)
+    if after == before:
+        return "unchanged"
+    if given.is_default is True:
+        conn.execute(shipped("systems/release_default"), (company_id, given.integration))
+    conn.execute(
+        shipped("systems/add" if before is None else "systems/change"), (company_id, *msgspec.structs.astuple(after))
+    )
+    return "created" if before is None else "updated"
+
+
+def _constraint(error: psycopg.Error) -> str | None:
+    return constraint_name(error.diag.constraint_name, error.diag.message_primary or "")
+
+
+def _unfit(error: errors.CheckViolation, given: SystemChange) -> Problem:
+    if _constraint(error) == "externalSystem_systemUrl_check":
+        return problems.system_url_invalid(str(given.system_url))
+    assert _constraint(error) == "externalSystem_linkTemplate_check", "a blank integration was refused before"
+    return problems.link_template_invalid(str(given.link_template))
+
+
+def _taken(conn: psycopg.Connection, session: Session, given: SystemChange) -> Problem | None:
+    """The problem that names the system with this address, unless it has let go of it."""
+    with conn.transaction():
+        act(conn, session)
+        values = (session.company_id, given.integration, given.system_url)
+        row = conn.execute(shipped("systems/holder"), values).fetchone()
+    return None if row is None else problems.system_url_taken(row[1], row[0])

@@ -1,0 +1,4 @@
+insert into tieline."externalSystem" (
+    "companyId", integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)

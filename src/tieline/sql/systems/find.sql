@@ -1,0 +1,3 @@
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text
+from tieline."externalSystem"
+where "companyId" = $1 and integration = $2
