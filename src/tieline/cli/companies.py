@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import astuple
 
 from tieline.cli.terminal import Options, RefusalError, answer, registry, show
 from tieline.store import companies
@@ -26,4 +27,4 @@ def add_company(
 def list_companies(*, options: Options | None = None) -> None:
     """List the companies."""
     with registry(options) as conn:
-        show(("id", "name", "created"), companies.listed(conn))
+        show(("id", "name", "created"), [astuple(company) for company in companies.listed(conn)])

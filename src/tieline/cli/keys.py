@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import astuple, replace
 
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, show
 from tieline.scopes import KeyScope
@@ -42,7 +43,7 @@ def list_keys(*, company: str | None = None, options: Options | None = None) -> 
     """List the keys of a company, or of all."""
     columns = ("id", "company", "name", "key", "scope", "per minute", "created", "expires", "last used", "revoked")
     with registry(options) as conn:
-        show(columns, keys.listed(conn, company))
+        show(columns, [astuple(replace(key, scopes=" ".join(key.scopes))) for key in keys.listed(conn, company)])
 
 
 @key_app.command(name="revoke")

@@ -73,7 +73,7 @@ class Callers:
         Raises:
             Problem: the database cannot be asked.
         """
-        return await self._key(digest, Sql(shipped("keys/find"), (digest.hex(),)), Session("", "", request_id))
+        return await self._key(digest, Sql(shipped("keys/find_by_hash"), (digest.hex(),)), Session("", "", request_id))
 
     async def find_by_id(self, company_id: str, key_id: str, request_id: str) -> Key | None:
         """The key that a token of ours stands for, if it still holds.
@@ -81,7 +81,7 @@ class Callers:
         Raises:
             Problem: the database cannot be asked.
         """
-        statement = Sql(shipped("keys/get"), (company_id, key_id))
+        statement = Sql(shipped("keys/find_by_id"), (company_id, key_id))
         return await self._key((company_id, key_id), statement, Session(company_id, "", request_id))
 
     def remembers(self, digest: bytes) -> bool:

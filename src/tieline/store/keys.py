@@ -1,11 +1,13 @@
-"""API keys, for the command line. A key is shown once; the registry keeps its hash alone."""
+"""API keys, over the owner's connection, which sees those of all companies. The registry keeps only their hashes."""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import psycopg
+from psycopg import errors
 
 from tieline.scopes import KeyScope
 from tieline.sql.statement import shipped
@@ -18,7 +20,7 @@ PREVIEW_CHARACTERS = 7
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a key is to be; each scope includes the ones before it."""
+    """A key that is to be made. Each scope includes the ones before it; `rate_limit`: requests a minute."""
 
     company_id: str
     name: str
@@ -27,8 +29,23 @@ class NewKey:
     expires_at: datetime | None = None
 
 
+class IssuedKey(msgspec.Struct, frozen=True):
+    """A key that the registry knows. `preview`: its first characters; `rate_limit`: requests a minute."""
+
+    id: str
+    company_id: str
+    name: str
+    preview: str
+    scopes: list[str]
+    rate_limit: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
 def made() -> str:
-    """A key that nobody has seen."""
+    """A new random key."""
     return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 
@@ -50,16 +67,32 @@ def create(conn: psycopg.Connection, new: NewKey, key: str) -> str | None:
     )
     try:
         found = conn.execute(shipped("keys/create"), values).fetchone()
-    except psycopg.errors.ForeignKeyViolation:
-        raise UnknownCompanyError(new.company_id) from None
+    except errors.ForeignKeyViolation as error:
+        raise UnknownCompanyError(new.company_id) from error
     return None if found is None else str(found[0])
 
 
-def listed(conn: psycopg.Connection, company_id: str | None) -> list[tuple[object, ...]]:
-    """Every key of the company, or of all: id, company, name, preview, scopes, limit and times."""
-    return conn.execute(shipped("keys/list"), (company_id,)).fetchall()
+def listed(conn: psycopg.Connection, company_id: str | None) -> list[IssuedKey]:
+    """Every key of the company, oldest first, or of all companies."""
+    if company_id is None:
+        return [IssuedKey(*row) for row in conn.execute(shipped("keys/list_all"))]
+    return [IssuedKey(*row) for row in conn.execute(shipped("keys/list"), (company_id,))]
+
+
+def find(conn: psycopg.Connection, key_id: str) -> IssuedKey | None:
+    """The key with this id, of any company."""
+    row = conn.execute(shipped("keys/find"), (key_id,)).fetchone()
+    return None if row is None else IssuedKey(*row)
 
 
 def revoke(conn: psycopg.Connection, key_id: str) -> tuple[bool, datetime] | None:
-    """Whether it was revoked before, and since when it is; None if there is no such key."""
-    return conn.execute(shipped("keys/revoke"), (key_id,)).fetchone()
+    """End the key: whether it was revoked before, and the time since which it is; None if there is no such key."""
+    key = find(conn, key_id)
+    if key is None:
+        return None
+    revoked = conn.execute(shipped("keys/revoke"), (key.company_id, key_id)).fetchone()
+    if revoked is not None:
+        return False, revoked[0]
+    # Before, or by somebody else a moment ago.
+    key = find(conn, key_id)
+    return None if key is None or key.revoked_at is None else (True, key.revoked_at)

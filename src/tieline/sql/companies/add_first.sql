@@ -1,5 +1,5 @@
 -- Nothing if there is a company already. The lock makes two first servers take turns.
 insert into tieline.company (id, name)
 select $1, $2
-where not exists (select from tieline.company)
+where not exists (select 1 from tieline.company)
 returning id

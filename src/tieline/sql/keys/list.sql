@@ -1,9 +1,9 @@
--- A key whose time of expiry never comes is listed like one without: psycopg has no datetime for infinity.
-select id, "companyId", name, "keyPreview", array_to_string(scopes, ' '), "rateLimit", "createdAt",
+-- A key whose time of expiry never comes is given like one without: psycopg has no datetime for infinity.
+select id, "companyId", name, "keyPreview", scopes, "rateLimit", "createdAt",
     nullif(
         greatest(least("expiresAt", '9999-01-01T00:00Z'), '0001-01-02T00:00Z'), '9999-01-01T00:00Z'
     ) as "expiresAt",
     "lastUsedAt", "revokedAt"
 from tieline."apiKey"
-where $1::text is null or "companyId" = $1
-order by "companyId", "createdAt", id
+where "companyId" = $1
+order by "createdAt", id

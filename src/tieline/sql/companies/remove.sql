@@ -1,0 +1,1 @@
+delete from tieline.company where id = $1 returning id
