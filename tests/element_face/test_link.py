@@ -285,13 +285,14 @@ def test_a_conflict_with_what_is_no_element_names_no_element(client, acme, entit
     assert "conflictingElementId" not in problem
 
 
-def test_a_mapping_that_shares_its_external_id_is_no_conflict(client, acme):
+def test_an_element_that_shares_its_external_id_is_a_holder_like_any_other(client, acme):
     acme.database.execute(
         'insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration,'
         " \"externalId\", \"allowDuplicateExternalId\") values (%s, 'element', '8', 'crm', 'A', true)",
         acme.id,
     )
-    assert client.post(LINK, json={"externalId": "A"}).status_code == 200
+    refused = client.post(LINK, json={"externalId": "A"})
+    assert (refused.status_code, refused.json()["conflictingElementId"]) == (409, 8)
 
 
 def test_an_element_that_is_not_there_cannot_be_linked(client, acme, other):

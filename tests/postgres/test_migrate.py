@@ -18,7 +18,7 @@ from tieline.postgres.migrate import migrate
 from tieline.sql.statement import shipped, shipped_names
 
 PACKAGE = Path(__file__).parents[2] / "src" / "tieline"
-# Another engineer's: they call refuse() until they are replaced.
+# Until they are replaced: they call refuse().
 CALLING = {"0007_link_many_decisions", "0008_link_many"}
 ASKED = {"integration": "crm", "entityType": "item", "entityIds": ["1"]}
 

@@ -11,7 +11,7 @@ EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
 # An index holds so many bytes, whatever the number of characters.
 KEY_TOO_LARGE = "54000"
-# The holder of an external id may let go of it between the refusal and the question who it is; then it is free.
+# Another element may get the external id between the look for a holder and the write; then the next look finds it.
 LINK_ATTEMPTS = 3
 
 
@@ -56,11 +56,6 @@ async def link(connections: Connections, session: Session, element_id: int, want
                 raise problems.external_id_too_large() from error
             if error.constraint != EXTERNAL_ID_KEY:
                 raise
-            rows = await constraints.run(connections, session, "mappings/holder", wanted.system_url, wanted.external_id)
-            holder = (rows[0][0] or b"").decode() if rows else str(element_id)
-            # The element itself: its first link came twice at once, and next time there is a row to update.
-            if holder != str(element_id):
-                raise problems.external_id_taken(str(wanted.external_id), holder) from error
     raise problems.external_id_taken(str(wanted.external_id), None)
 
 
@@ -76,8 +71,10 @@ async def _link(connections: Connections, session: Session, element_id: int, wan
         str(wanted.has_link).lower(),
         wanted.link,
     )
-    binding, element_found, system_found, systems = rows[0]
+    binding, element_found, system_found, holder, systems = rows[0]
     _require(element_found, system_found, element_id, wanted.system_url, systems)
+    if holder is not None:
+        raise problems.external_id_taken(str(wanted.external_id), holder.decode())
     assert binding is not None, "an element and a system that are there are linked"
     return binding
 

@@ -1,6 +1,6 @@
 -- Without an id the next one is made: the company's row is locked, so two at once take turns. Ids beyond what a JSON
 -- number holds exactly can be given, but are never counted on from. Elements that were written past the counter, by
--- SQL, are counted too: their highest id is the end of an index.
+-- SQL, are counted too: their highest id is the end of an index. externalElement: see find.
 with counted as (
     update tieline.company
     set "lastElementId" = case
@@ -17,4 +17,21 @@ with counted as (
     select $1, coalesce($2::bigint, "lastElementId"), $3 from counted
     returning *
 )
-select tieline.element_json(a) from added a
+select row_to_json(shown)
+from (
+    select e.id, e.title, e."creationTime", e."modificationDate", (
+        select row_to_json(l)
+        from (
+            select m."externalId", tieline.binding_link(m.link, s."linkTemplate", m."externalId") as link,
+                case when s.active then s."systemUrl" end as "systemUrl"
+            from tieline."externalIntegrationMapping" m
+            left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.integration = m.integration
+            where m."companyId" = $1 and m."entityType" = 'element' and m."entityId" = e.id::text
+                and (m."externalId" is not null or m.link is not null)
+            order by coalesce(s.active and s."isDefault", false) desc, coalesce(s.active, false) desc,
+                m."createdAt", m.id
+            limit 1
+        ) l
+    ) as "externalElement"
+    from added e
+) shown

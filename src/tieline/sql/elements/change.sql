@@ -1,7 +1,24 @@
--- $3: whether a title is given at all.
+-- $3: whether a title is given at all. externalElement: see find.
 with changed as (
     update tieline.element e set title = case when $3::bool then $4 else e.title end
     where e."companyId" = $1 and e.id = $2
     returning e.*
 )
-select tieline.element_json(c) from changed c
+select row_to_json(shown)
+from (
+    select e.id, e.title, e."creationTime", e."modificationDate", (
+        select row_to_json(l)
+        from (
+            select m."externalId", tieline.binding_link(m.link, s."linkTemplate", m."externalId") as link,
+                case when s.active then s."systemUrl" end as "systemUrl"
+            from tieline."externalIntegrationMapping" m
+            left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.integration = m.integration
+            where m."companyId" = $1 and m."entityType" = 'element' and m."entityId" = e.id::text
+                and (m."externalId" is not null or m.link is not null)
+            order by coalesce(s.active and s."isDefault", false) desc, coalesce(s.active, false) desc,
+                m."createdAt", m.id
+            limit 1
+        ) l
+    ) as "externalElement"
+    from changed e
+) shown

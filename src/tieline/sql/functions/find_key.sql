@@ -1,7 +1,18 @@
--- Whose company a request is for is known only once its key is: the one question that is asked across companies, so
--- it runs as the owner and gives the row of a key to whoever knows the key's hash.
-create or replace function find_key(hash text) returns setof "apiKey" language sql stable security definer
-    set search_path = pg_catalog, tieline
-    as $$ select * from tieline."apiKey" where "keyHash" = hash $$;
-revoke execute on function find_key(text) from public;
-grant execute on function find_key(text) to tieline_server;
+-- The company of a request is known only once its key is. So this one question is asked across companies: it runs as
+-- the owner and gives the row of a key to a caller who knows the key's hash.
+create or replace function find_key(hash text)
+    returns table (
+        "companyId" text, id text, name text, scopes text[], "rateLimit" integer, "expiresAt" timestamptz,
+        "revokedAt" timestamptz
+    )
+    language plpgsql stable security definer rows 1 set search_path = pg_catalog, tieline as $$
+#variable_conflict use_column
+begin
+    return query
+    select k."companyId", k.id, k.name, k.scopes, k."rateLimit", k."expiresAt", k."revokedAt"
+    from tieline."apiKey" k
+    where k."keyHash" = hash;
+end
+$$;
+revoke execute on function find_key (text) from public;
+grant execute on function find_key (text) to tieline_server;

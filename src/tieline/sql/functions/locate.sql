@@ -1,33 +1,35 @@
--- Look-ups take the ids as one set, which is one scan of the index, and put the answers beside the questions by
--- hashing. Plans must be right without statistics, and stay so while the table grows from nothing: a nested loop would
--- compare each id with every other, so there is none; and an order that one index alone gives, with sorting off (see
--- the end), makes that index the look-up's, where a guess takes all for alike.
+-- How it is planned: see resolve. Nothing is shown of an emptied mapping, which has neither external id nor link.
 create or replace function locate(company text, in_integration text, entity_type text, entity_ids json)
     returns table ("entityId" text, status text, "externalId" text, link text, "mappingId" text)
-    language sql stable set enable_nestloop = off as $$
-with asked as materialized (
-    select a.id, a.position from json_array_elements_text(entity_ids) with ordinality a (id, position)
-), found as materialized (
-    select m."entityId", m."externalId", m.link, m.id
-    from tieline."externalIntegrationMapping" m
-    where m."companyId" = company and m."entityType" = entity_type
-        and m."entityId" = any (array(select a.id from asked a)) and m.integration = in_integration
-    order by m."entityId"
-), template as materialized (
-    select s."linkTemplate" as template from tieline."externalSystem" s
-    where s."companyId" = company and s.integration = in_integration
-)
-select a.id, case when f.id is null then 'unlinked' else 'linked' end, f."externalId",
-    -- Most systems have no template, and then no id is worth encoding.
-    case when (select t.template from template t) is null then f.link
-        else tieline.binding_link(f.link, (select t.template from template t), f."externalId") end,
-    f.id
-from asked a
-left join found f on f."entityId" = a.id
-order by a.position
+    language plpgsql stable set enable_nestloop = off as $$
+#variable_conflict use_column
+declare
+    template constant text := (
+        select s."linkTemplate" from tieline."externalSystem" s
+        where s."companyId" = company and s.integration = in_integration
+    );
+begin
+    return query
+    with asked as materialized (
+        select a.id, a.position from json_array_elements_text(entity_ids) with ordinality a (id, position)
+    ), found as materialized (
+        select m."entityId", m."externalId", m.link, m.id
+        from tieline."externalIntegrationMapping" m
+        where m."companyId" = company and m."entityType" = entity_type
+            and m."entityId" = any (array(select a.id from asked a)) and m.integration = in_integration
+            and (m."externalId" is not null or m.link is not null)
+        order by m."entityId"
+    )
+    select a.id, case when f.id is null then 'unlinked' else 'linked' end, f."externalId",
+        -- Most systems have no template, and then no id is worth encoding.
+        case when template is null then f.link else tieline.binding_link(f.link, template, f."externalId") end,
+        f.id
+    from asked a left join found f on f."entityId" = a.id
+    order by a.position;
+end
 $$;
 
--- Before 17 a scan for a set of values gives no order, and without sorting the whole group would be read.
+-- See resolve.
 do $$
 begin
     if current_setting('server_version_num')::int >= 170000 then

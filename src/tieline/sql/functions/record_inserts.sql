@@ -1,11 +1,21 @@
--- One insert for a statement, however many rows it wrote. A row that stayed as it was is no change. An id or a
--- company that was given anew makes another mapping: the old one is deleted, the new one inserted.
-create or replace function record_inserts() returns trigger language plpgsql as $$
+-- A change for each row that a statement inserted. The rows are gathered first, by company and in chunks that fit into
+-- an array: on Citus no insert can read the rows that its trigger is given. Images are in UTC, whatever zone a request
+-- asks for.
+create or replace function record_inserts() returns trigger language plpgsql set timezone = 'UTC' as $$
+declare
+    company text;
+    images jsonb[];
 begin
-    insert into tieline."mappingChange" ("companyId", "mappingId", operation, after, actor, "requestId")
-    select n."companyId", n.id, 'insert', to_jsonb(n),
-        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
-    from new_rows n;
+    for company, images in
+        select n.company, array_agg(n.image)
+        from (
+            select r."companyId" as company, to_jsonb(r) as image, row_number() over () / 10000 as chunk from new_rows r
+        ) n
+        group by n.company, n.chunk
+        order by n.chunk
+    loop
+        perform tieline.record_changes(company, null, images);
+    end loop;
     return null;
 end
 $$;

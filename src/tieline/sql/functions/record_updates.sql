@@ -1,13 +1,24 @@
-create or replace function record_updates() returns trigger language plpgsql as $$
+-- A change for each row that a statement changed; see record_inserts. A row that stayed as it was is no change. An id
+-- or a company that was given anew makes another mapping: the old one is deleted, the new one inserted.
+create or replace function record_updates() returns trigger language plpgsql set timezone = 'UTC' as $$
+declare
+    company text;
+    olds jsonb[];
+    news jsonb[];
 begin
-    insert into tieline."mappingChange" ("companyId", "mappingId", operation, before, after, actor, "requestId")
-    select coalesce(n."companyId", o."companyId"), coalesce(n.id, o.id),
-        case when n.id is null then 'delete' when o.id is null then 'insert' else 'update' end,
-        to_jsonb(o), to_jsonb(n),
-        nullif(current_setting('tieline.actor', true), ''), nullif(current_setting('tieline.requestId', true), '')
-    from old_rows o
-    full join new_rows n on n."companyId" = o."companyId" and n.id = o.id
-    where o is distinct from n;
+    for company, olds, news in
+        select c.company, array_agg(c.old), array_agg(c.new)
+        from (
+            select coalesce(n."companyId", o."companyId") as company, to_jsonb(o) as old, to_jsonb(n) as new,
+                row_number() over () / 10000 as chunk
+            from old_rows o full join new_rows n on n."companyId" = o."companyId" and n.id = o.id
+            where o is distinct from n
+        ) c
+        group by c.company, c.chunk
+        order by c.chunk
+    loop
+        perform tieline.record_changes(company, olds, news);
+    end loop;
     return null;
 end
 $$;

@@ -1,49 +1,52 @@
--- Look-ups take the ids as one set, which is one scan of the index, and put the answers beside the questions by
--- hashing. Plans must be right without statistics, and stay so while the table grows from nothing: a nested loop would
--- compare each id with every other, so there is none; and an order that one index alone gives, with sorting off (see
--- the end), makes that index the look-up's, where a guess takes all for alike.
+-- The ids go in as one set, which is one scan of the index, and the answers are put beside the questions by hashing.
+-- Plans must be right without statistics, and stay so while the table grows from nothing: a nested loop would compare
+-- each id with every other, so there is none; and an order that one index alone gives, with sorting off (see the end),
+-- makes that index the look-up's, where a guess takes all for alike.
 create or replace function resolve(company text, from_integration text, entity_type text, external_ids json)
     returns table (
         "externalId" text, status text, "entityType" text, "entityId" text, "mappingId" text, candidates jsonb
     )
-    language sql stable set enable_nestloop = off as $$
-with asked as materialized (
-    select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)
-), found as materialized (
-    select m."externalId", m."entityType", m."entityId", m.id
-    from tieline."externalIntegrationMapping" m
-    where m."companyId" = company and m.integration = from_integration
-        and m."externalId" = any (array(select a.id from asked a))
-        and (entity_type is null or m."entityType" = entity_type)
-    order by m."externalId"
-), known as materialized (
-    select f."externalId", count(*) as entities, min(f."entityType") as "entityType", min(f."entityId") as "entityId",
-        min(f.id) as id
-    from found f
-    group by f."externalId"
-), several as (
-    select f."externalId", jsonb_agg(
-        jsonb_build_object('entityType', f."entityType", 'entityId', f."entityId", 'mappingId', f.id) order by f.place
-    ) as candidates
-    from (
-        select f.*, row_number() over (partition by f."externalId" order by f.id) as place
-        from found f join known k on k."externalId" = f."externalId"
-        where k.entities > 1
-    ) f
-    -- A list that no answer can hold helps nobody.
-    where f.place <= 100
-    group by f."externalId"
-)
-select a.id,
-    case when k.entities is null then 'unknown' when k.entities = 1 then 'linked' else 'ambiguous' end,
-    case when k.entities = 1 then k."entityType" end,
-    case when k.entities = 1 then k."entityId" end,
-    case when k.entities = 1 then k.id end,
-    coalesce(s.candidates, '[]')
-from asked a
-left join known k on k."externalId" = a.id
-left join several s on s."externalId" = a.id
-order by a.position
+    language plpgsql stable set enable_nestloop = off as $$
+#variable_conflict use_column
+begin
+    return query
+    with asked as materialized (
+        select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)
+    ), found as materialized (
+        select m."externalId", m."entityType", m."entityId", m.id
+        from tieline."externalIntegrationMapping" m
+        where m."companyId" = company and m.integration = from_integration
+            and m."externalId" = any (array(select a.id from asked a))
+            and (entity_type is null or m."entityType" = entity_type)
+        order by m."externalId"
+    ), known as materialized (
+        select f."externalId", count(*) as entities, min(f."entityType") as "entityType",
+            min(f."entityId") as "entityId", min(f.id) as id
+        from found f
+        group by f."externalId"
+    ), several as (
+        select f."externalId", jsonb_agg(
+            jsonb_build_object('entityType', f."entityType", 'entityId', f."entityId", 'mappingId', f.id)
+            order by f.place
+        ) as candidates
+        from (
+            select f.*, row_number() over (partition by f."externalId" order by f.id) as place
+            from found f join known k on k."externalId" = f."externalId"
+            where k.entities > 1
+        ) f
+        -- A list that no answer can hold helps nobody.
+        where f.place <= 100
+        group by f."externalId"
+    )
+    select a.id,
+        case when k.entities is null then 'unknown' when k.entities = 1 then 'linked' else 'ambiguous' end,
+        case when k.entities = 1 then k."entityType" end,
+        case when k.entities = 1 then k."entityId" end,
+        case when k.entities = 1 then k.id end,
+        coalesce(s.candidates, '[]')
+    from asked a left join known k on k."externalId" = a.id left join several s on s."externalId" = a.id
+    order by a.position;
+end
 $$;
 
 -- Before 17 a scan for a set of values gives no order, and without sorting the whole group would be read.

@@ -1,19 +1,24 @@
 -- The whole data model: tables, their keys, row-level security and the history of mappings.
 -- Applied once, by the owner of the schema. Requests are served by the role tieline_server, which owns nothing.
 
-create sequence mapping_id_step maxvalue 16777215 cycle;
-
--- Time-ordered, so that new rows land on one side of the index; the step keeps the order within a millisecond, as
--- rows of one batch share it. Hex only: no character of it is reserved in a query string or by the dialect.
+-- Time-ordered to the microsecond, so that new rows land on one side of the index and rows of one batch keep their
+-- order; the rest is random. 32 hexadecimal digits: none of them is reserved in a query string or by the dialect.
 create function make_id() returns text language sql volatile parallel unsafe as $$
-    select lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-        || lpad(to_hex(nextval('tieline.mapping_id_step')), 6, '0')
-        || right(replace(gen_random_uuid()::text, '-', ''), 12)
+    select lpad(to_hex((extract(epoch from clock_timestamp()) * 1000000)::bigint), 14, '0')
+        || right(replace(gen_random_uuid()::text, '-', ''), 18)
 $$;
 
--- Whom the transaction is for; null when nobody said so, and then row-level security shows nothing.
+-- The company that the transaction is for. Null when nobody set it, and then row-level security shows nothing.
 create function request_company() returns text language sql stable parallel safe as $$
     select nullif(current_setting('tieline.company', true), '')
+$$;
+
+-- Two addresses of external systems are the same when only the case of scheme and host, the scheme's own port or a
+-- trailing slash tells them apart.
+create function canonical_url(url text) returns text language sql immutable parallel safe strict as $$
+    select regexp_replace(
+        lower(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*')), '^(http://.*):80$|^(https://.*):443$', '\1\2'
+    ) || rtrim(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*(.*)$'), '/')
 $$;
 
 create table company (
@@ -36,8 +41,12 @@ create table "externalSystem" (
     "createdAt" timestamptz not null default now(),
     "updatedAt" timestamptz not null default now(),
     constraint "externalSystem_pkey" primary key ("companyId", integration),
-    constraint "externalSystem_companyId_systemUrl_key" unique ("companyId", "systemUrl")
+    constraint "externalSystem_companyId_systemUrl_key" unique ("companyId", "systemUrl"),
+    constraint "externalSystem_systemUrl_check" check ("systemUrl" ~* '^https?://[^/?#[:space:]]+[^[:space:]]*$'),
+    constraint "externalSystem_linkTemplate_check" check (position('{externalId}' in "linkTemplate") > 0)
 );
+create unique index "externalSystem_companyId_canonical_key"
+    on "externalSystem" ("companyId", tieline.canonical_url("systemUrl"));
 create unique index "externalSystem_companyId_isDefault_key" on "externalSystem" ("companyId") where "isDefault";
 
 create table "externalIntegrationMapping" (
@@ -112,3 +121,34 @@ create table "mappingChange" (
     constraint "mappingChange_pkey" primary key ("companyId", position)
 );
 create index "mappingChange_mappingId_idx" on "mappingChange" ("companyId", "mappingId", position);
+
+-- Access tokens are signed with the newest key that is not retired; a retired one still verifies what it signed.
+create table "signingKey" (
+    id text constraint "signingKey_pkey" primary key default make_id(),
+    -- 244 random bits, folded to the 256 that HS256 takes.
+    secret text not null default encode(
+        sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'
+    ),
+    "createdAt" timestamptz not null default now(),
+    "retiredAt" timestamptz
+);
+insert into "signingKey" default values;
+
+-- A refresh token is good once. Those that follow from one another are a family: when a spent one comes back, somebody
+-- has copied it, and the whole family ends.
+create table "refreshToken" (
+    "companyId" text not null,
+    id text not null default make_id(),
+    "familyId" text not null,
+    "keyId" text not null,
+    "tokenHash" text not null,
+    scopes text[] not null,
+    "createdAt" timestamptz not null default now(),
+    "expiresAt" timestamptz not null,
+    "spentAt" timestamptz,
+    "revokedAt" timestamptz,
+    constraint "refreshToken_pkey" primary key ("companyId", id),
+    constraint "refreshToken_key_fkey" foreign key ("companyId", "keyId") references "apiKey" on delete cascade
+);
+create unique index "refreshToken_tokenHash_key" on "refreshToken" ("companyId", "tokenHash");
+create index "refreshToken_familyId_idx" on "refreshToken" ("companyId", "familyId");

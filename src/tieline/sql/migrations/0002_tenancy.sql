@@ -4,7 +4,7 @@
 
 do $$
 begin
-    if not exists (select from pg_roles where rolname = 'tieline_server') then
+    if not exists (select 1 from pg_roles where rolname = 'tieline_server') then
         create role tieline_server nologin;
     end if;
 exception
@@ -29,26 +29,29 @@ grant update ("lastElementId") on company to tieline_server;
 grant select, insert, update, delete on "externalSystem", "externalIntegrationMapping", element to tieline_server;
 grant select, update ("lastUsedAt") on "apiKey" to tieline_server;
 grant select, insert on "mappingChange" to tieline_server;
-grant usage on sequence mapping_id_step to tieline_server;
-grant select on migration, routine to tieline_server;
+grant select, insert, update, delete on "refreshToken" to tieline_server;
+grant select on "signingKey", migration, routine to tieline_server;
 
 alter table company enable row level security, force row level security;
-create policy tenant on company using (id = request_company());
+create policy tenant on company using ((id = request_company()) is true);
 
 alter table "externalSystem" enable row level security, force row level security;
-create policy tenant on "externalSystem" using ("companyId" = request_company());
+create policy tenant on "externalSystem" using (("companyId" = request_company()) is true);
 
 alter table "externalIntegrationMapping" enable row level security, force row level security;
-create policy tenant on "externalIntegrationMapping" using ("companyId" = request_company());
+create policy tenant on "externalIntegrationMapping" using (("companyId" = request_company()) is true);
 
 alter table element enable row level security, force row level security;
-create policy tenant on element using ("companyId" = request_company());
+create policy tenant on element using (("companyId" = request_company()) is true);
 
 alter table "mappingChange" enable row level security, force row level security;
-create policy tenant on "mappingChange" using ("companyId" = request_company());
+create policy tenant on "mappingChange" using (("companyId" = request_company()) is true);
 
 alter table "apiKey" enable row level security, force row level security;
-create policy tenant on "apiKey" using ("companyId" = request_company());
+create policy tenant on "apiKey" using (("companyId" = request_company()) is true);
+
+alter table "refreshToken" enable row level security, force row level security;
+create policy tenant on "refreshToken" using (("companyId" = request_company()) is true);
 
 do $$
 begin

@@ -13,10 +13,11 @@ with presented as (
 ), added as (
     insert into tieline."refreshToken" ("companyId", "familyId", "keyId", "tokenHash", scopes, "expiresAt")
     select $1, "familyId", "keyId", $3, scopes, now() + make_interval(secs => $4::float8) from spent
+    returning 1
 ), ended as (
     update tieline."refreshToken" t set "revokedAt" = now() from presented p
     where t."companyId" = $1 and t."familyId" = p."familyId" and p."spentAt" is not null and t."revokedAt" is null
-        and not exists (select from spent)
+        and not exists (select 1 from spent)
 )
 select
     (select row_to_json(s) from (select "keyId", scopes from spent) s),
