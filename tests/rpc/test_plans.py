@@ -72,6 +72,27 @@ def test_a_look_up_reads_few_pages_of_a_table_without_statistics(fresh, call, kn
 
 
 @pytest.mark.parametrize("knew_it_empty", [True, False])
+def test_claims_and_links_read_few_pages_of_a_table_without_statistics(fresh, knew_it_empty):
+    """Each meets a holder, which the index of the external ids names, or another mapping of its own entity."""
+    calls = """
+        select count(*) from generate_series(1, %s) n
+        cross join lateral tieline.claim('acme', 'item', %s || n, 'xero', 'x' || n * 7) c
+        cross join lateral tieline.find_holder('acme', 'xero', 'item', 'f' || n, 'x' || n * 7) h
+        where c.outcome = 'conflict' or h is not null
+    """
+    for _ in range(6):
+        fresh.execute(calls, (1, "c"))
+    fresh.execute('delete from tieline."externalIntegrationMapping"')
+    fresh.execute(FILL, (ROWS,))
+    if not knew_it_empty:
+        fresh.execute("discard plans")
+    with fresh.transaction(force_rollback=True):
+        before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+        assert fresh.execute(calls, (IDS, "c")).fetchone()[0] == IDS
+        assert fresh.execute(PAGES_FETCHED).fetchone()[0] - before < 4 * PAGES_MAX
+
+
+@pytest.mark.parametrize("knew_it_empty", [True, False])
 def test_link_many_reads_few_pages_of_a_table_without_statistics(fresh, knew_it_empty):
     call = "select * from tieline.link_many('acme', %s, '[]', 'move', false)"
 

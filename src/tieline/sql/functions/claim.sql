@@ -3,7 +3,7 @@
 create or replace function claim(
     company text, entity_type text, entity_id text, in_integration text, external_id text
 )
-    returns table (outcome text, mapping jsonb) language plpgsql as $$
+    returns table (outcome text, mapping jsonb) language plpgsql set enable_sort = off as $$
 declare
     attempts_max constant integer := 20;
 begin
@@ -11,18 +11,19 @@ begin
     for attempt in 1 .. attempts_max loop
         return query
             select 'existing', to_jsonb(m) from tieline."externalIntegrationMapping" m
-            where m."companyId" = company and m."entityType" = entity_type and m."entityId" = entity_id
-                and m.integration = in_integration and (m."externalId" is not null or m.link is not null);
+            where m."companyId" = company and m."entityType" = entity_type
+                and m."entityId" between entity_id and entity_id and m.integration = in_integration
+                and (m."externalId" is not null or m.link is not null)
+            order by m."entityId" limit 1;
         if found then
             return;
         end if;
-        -- Any holder, also one that shares the id: a claim is for one entity alone.
+        -- Any holder, also one that shares the id: a claim is for one entity alone. How it is found: see find_holder.
         return query
             select 'conflict', to_jsonb(m) from tieline."externalIntegrationMapping" m
             where m."companyId" = company and m.integration = in_integration and m."entityType" = entity_type
-                and m."externalId" = external_id and m."entityId" <> entity_id
-            order by m.id
-            limit 1;
+                and m."externalId" between external_id and external_id and m."entityId" <> entity_id
+            order by m."externalId" limit 1;
         if found then
             return;
         end if;

@@ -19,11 +19,8 @@ begin
             and m."externalId" = any (array(select a.id from asked a))
             and (entity_type is null or m."entityType" = entity_type)
         order by m."externalId"
-    ), known as materialized (
-        select f."externalId", count(*) as entities, min(f."entityType") as "entityType",
-            min(f."entityId") as "entityId", min(f.id) as id
-        from found f
-        group by f."externalId"
+    ), shared as materialized (
+        select f."externalId" from found f group by f."externalId" having count(*) > 1
     ), several as (
         select f."externalId", jsonb_agg(
             jsonb_build_object('entityType', f."entityType", 'entityId', f."entityId", 'mappingId', f.id)
@@ -31,20 +28,18 @@ begin
         ) as candidates
         from (
             select f.*, row_number() over (partition by f."externalId" order by f.id) as place
-            from found f join known k on k."externalId" = f."externalId"
-            where k.entities > 1
+            from found f join shared s on s."externalId" = f."externalId"
         ) f
         -- A list that no answer can hold helps nobody.
         where f.place <= 100
         group by f."externalId"
     )
     select a.id,
-        case when k.entities is null then 'unknown' when k.entities = 1 then 'linked' else 'ambiguous' end,
-        case when k.entities = 1 then k."entityType" end,
-        case when k.entities = 1 then k."entityId" end,
-        case when k.entities = 1 then k.id end,
-        coalesce(s.candidates, '[]')
-    from asked a left join known k on k."externalId" = a.id left join several s on s."externalId" = a.id
+        case when s."externalId" is not null then 'ambiguous' when f.id is null then 'unknown' else 'linked' end,
+        f."entityType", f."entityId", f.id, coalesce(s.candidates, '[]')
+    from asked a
+    left join several s on s."externalId" = a.id
+    left join found f on f."externalId" = a.id and s."externalId" is null
     order by a.position;
 end
 $$;

@@ -18,8 +18,7 @@ begin
     ), found as materialized (
         select m."externalId", m."entityType", m."entityId" from tieline."externalIntegrationMapping" m
         where m."companyId" = company and m.integration = from_integration
-            and m."externalId" = any (array(select a.id from asked a))
-            and (entity_type is null or m."entityType" = entity_type)
+            and m."externalId" = any (array(select a.id from asked a)) and (entity_type is null or m."entityType" = entity_type)
         order by m."externalId"
     ), there as materialized (
         select m."entityType", m."entityId", m.id, tieline.translation_json(
@@ -33,17 +32,20 @@ begin
             and (m."externalId" is not null or m.link is not null)
         order by m."entityType", m."entityId"
     ), several as materialized (
-        select f."externalId", count(*) as entities, array_agg(t.shown order by t.id) filter (where t.id is not null)
-            as shown
-        from found f left join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
+        select f."externalId", array_agg(t.shown order by t.id) filter (where t.id is not null) as shown
+        from (select f."externalId" from found f group by f."externalId" having count(*) > 1) s
+        join found f on f."externalId" = s."externalId"
+        left join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
         group by f."externalId"
     )
     select a.id,
-        case when s.entities is null then 'unknown' when s.shown is null then 'unlinked'
-            when s.entities = 1 then 'linked' else 'ambiguous' end,
+        case when coalesce(f."externalId", s."externalId") is null then 'unknown'
+            when t.id is not null then 'linked' when s.shown is not null then 'ambiguous' else 'unlinked' end,
         -- A list that no answer can hold helps nobody.
-        coalesce(to_jsonb(s.shown[:100]), '[]')
+        case when t.id is not null then jsonb_build_array(t.shown) else coalesce(to_jsonb(s.shown[:100]), '[]') end
     from asked a left join several s on s."externalId" = a.id
+    left join found f on f."externalId" = a.id and s."externalId" is null
+    left join there t on t."entityType" = f."entityType" and t."entityId" = f."entityId"
     order by a.position;
 end
 $$;
