@@ -1,18 +1,104 @@
-"""The mappings of elements: what the element face links, unlinks and lists as bindings."""
+"""Mappings: look-ups of many ids, claims, single mappings by their ids, and the links of elements.
 
+Times are ISO 8601 text in UTC, as PostgreSQL holds more of them than a datetime.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
 
 from tieline import problems
-from tieline.postgres import run as constraints
 from tieline.postgres.connections import Connections, DatabaseError
+from tieline.postgres.run import run
 from tieline.postgres.session import Session
 
+NULL = msgspec.Raw(b"null")
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
 # An index holds so many bytes, whatever the number of characters.
 KEY_TOO_LARGE = "54000"
 # Another element may get the external id between the look for a holder and the write; then the next look finds it.
 LINK_ATTEMPTS = 3
+
+
+class Mapping(msgspec.Struct, frozen=True, rename="camel"):
+    """A row of externalIntegrationMapping. `metadata` is JSON."""
+
+    id: str
+    entity_type: str
+    entity_id: str
+    integration: str
+    external_id: str | None
+    allow_duplicate_external_id: bool
+    created_at: str
+    updated_at: str
+    metadata: msgspec.Raw = NULL
+    last_synced_at: str | None = None
+    remote_updated_at: str | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    link: str | None = None
+
+
+class EntityMapping(Mapping, frozen=True, rename="camel", kw_only=True):
+    """A mapping beside its system. `is_current`: the system is among the company's active ones."""
+
+    is_current: bool
+
+
+class Candidate(msgspec.Struct, frozen=True, rename="camel"):
+    """One of several entities that share an external id."""
+
+    entity_type: str
+    entity_id: str
+    mapping_id: str
+
+
+class Resolved(msgspec.Struct, frozen=True, rename="camel"):
+    """The entity of an external id; `candidates` are the first 100 if it is ambiguous."""
+
+    external_id: str
+    status: Literal["linked", "unknown", "ambiguous"]
+    entity_type: str | None
+    entity_id: str | None
+    mapping_id: str | None
+    candidates: list[Candidate]
+
+
+class Located(msgspec.Struct, frozen=True, rename="camel"):
+    """The external id and link of an entity; the link may be made from the system's template."""
+
+    entity_id: str
+    status: Literal["linked", "unlinked"]
+    external_id: str | None
+    link: str | None
+    mapping_id: str | None
+
+
+class Translation(msgspec.Struct, frozen=True, rename="camel"):
+    """An entity and its external id and link in the other system."""
+
+    entity_type: str
+    entity_id: str
+    external_id: str | None
+    link: str | None
+
+
+class Translated(msgspec.Struct, frozen=True, rename="camel"):
+    """The ids in one system for an external id of another; several if it is ambiguous, 100 at the most."""
+
+    external_id: str
+    status: Literal["linked", "unknown", "unlinked", "ambiguous"]
+    translations: list[Translation]
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """The outcome of a claim, and the mapping that was created, was there, or is in the way."""
+
+    outcome: Literal["created", "existing", "conflict"]
+    mapping: Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +120,102 @@ class Unlink:
     historical: bool
 
 
+async def resolve(
+    connections: Connections,
+    session: Session,
+    integration: str,
+    external_ids: Sequence[str],
+    entity_type: str | None = None,
+) -> list[Resolved]:
+    """Find the entities of external ids, each in the order asked; of any entity type if none is given.
+
+    Raises:
+        Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/resolve", integration, entity_type, _json(external_ids))
+    return msgspec.json.decode(rows[0][0] or b"", type=list[Resolved])
+
+
+async def locate(
+    connections: Connections, session: Session, integration: str, entity_type: str, entity_ids: Sequence[str]
+) -> list[Located]:
+    """Find the external ids of entities, each in the order asked.
+
+    Raises:
+        Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/locate", integration, entity_type, _json(entity_ids))
+    return msgspec.json.decode(rows[0][0] or b"", type=list[Located])
+
+
+async def translate(
+    connections: Connections,
+    session: Session,
+    systems: tuple[str, str],
+    external_ids: Sequence[str],
+    entity_type: str | None = None,
+) -> list[Translated]:
+    """Find the ids in the second of two systems (integrations) for external ids of the first, in the order asked.
+
+    Raises:
+        Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/translate", *systems, entity_type, _json(external_ids))
+    return msgspec.json.decode(rows[0][0] or b"", type=list[Translated])
+
+
+async def claim(
+    connections: Connections,
+    session: Session,
+    entity: tuple[str, str],
+    integration: str,
+    external_id: str,
+) -> Claimed:
+    """Link an entity (type and id) for the first time; of several callers at once exactly one gets `created`.
+
+    Raises:
+        DatabaseError: a value is too long for an index.
+        Problem: a value cannot be stored, or the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/claim", *entity, integration, external_id)
+    return msgspec.json.decode(rows[0][0] or b"", type=Claimed)
+
+
+async def find(connections: Connections, session: Session, mapping_id: str) -> Mapping | None:
+    """The mapping with this id.
+
+    Raises:
+        Problem: the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/find", mapping_id)
+    return msgspec.json.decode(rows[0][0] or b"", type=Mapping) if rows else None
+
+
+async def of_entity(
+    connections: Connections, session: Session, entity_type: str, entity_id: str
+) -> list[EntityMapping]:
+    """All mappings of an entity by their integrations, historical and emptied ones included.
+
+    Raises:
+        Problem: the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/of_entity", entity_type, entity_id)
+    return msgspec.json.decode(rows[0][0] or b"", type=list[EntityMapping])
+
+
+async def remove(connections: Connections, session: Session, mapping_id: str) -> Mapping | None:
+    """Delete the mapping; as it was, or None if there is none with this id.
+
+    Raises:
+        Problem: the database cannot be asked or does not finish in time.
+    """
+    rows = await run(connections, session, "mappings/remove", mapping_id)
+    return msgspec.json.decode(rows[0][0] or b"", type=Mapping) if rows else None
+
+
 async def list_of_element(connections: Connections, session: Session, element_id: int) -> bytes | None:
     """The element's bindings as a JSON array, oldest first; None if there is no such element."""
-    rows = await constraints.run(connections, session, "mappings/list", str(element_id))
+    rows = await run(connections, session, "mappings/list", str(element_id))
     return rows[0][0] if rows else None
 
 
@@ -60,7 +239,7 @@ async def link(connections: Connections, session: Session, element_id: int, want
 
 
 async def _link(connections: Connections, session: Session, element_id: int, wanted: Link) -> bytes:
-    rows = await constraints.run(
+    rows = await run(
         connections,
         session,
         "mappings/link",
@@ -86,9 +265,7 @@ async def unlink(connections: Connections, session: Session, element_id: int, wa
         Problem: no such element, no or no clear system, nothing linked there.
     """
     historical = str(wanted.historical).lower()
-    rows = await constraints.run(
-        connections, session, "mappings/unlink", str(element_id), historical, wanted.system_url
-    )
+    rows = await run(connections, session, "mappings/unlink", str(element_id), historical, wanted.system_url)
     binding, element_found, system_found, candidates = rows[0]
     _require(element_found, system_found, element_id, wanted.system_url, candidates)
     if binding is None:
@@ -111,3 +288,7 @@ def _require(
         if system_url is not None:
             raise problems.system_unknown(system_url)
         raise problems.system_unclear(systems or b"[]")
+
+
+def _json(ids: Sequence[str]) -> str:
+    return msgspec.json.encode(ids).decode()
