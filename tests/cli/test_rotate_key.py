@@ -45,7 +45,7 @@ def status(server, token):
     return httpx.get(f"{server.url}/api/v2/elements", headers={"authorization": f"Bearer {token}"}).status_code
 
 
-def test_a_rotated_key_signs_new_tokens_while_those_of_the_old_one_stay_good(command, start, acme):
+def test_a_rotated_key_signs_new_tokens_while_those_of_the_old_one_stay_valid(command, start, acme):
     key = make_key(acme.database, acme.id, "api.read", name="rotated")
     server = start()
     old = login(server, acme, key)
@@ -53,7 +53,7 @@ def test_a_rotated_key_signs_new_tokens_while_those_of_the_old_one_stay_good(com
     assert done.code == 0
     made = done.out.split()[4]
     assert done.out.startswith(f"Made the signing key {made} and retired ")
-    assert "stay good until they expire" in done.err
+    assert "are valid until they expire" in done.err
     time.sleep(BELIEVED_SECONDS)
     new = login(server, acme, key)
     assert (signed_by(old) != made, signed_by(new)) == (True, made)
