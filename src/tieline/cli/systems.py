@@ -1,14 +1,18 @@
 """`tieline system`: the external systems of a company."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, session, show
+from tieline.problems import Problem
 from tieline.store import companies, systems
-from tieline.transfer.columns import COLUMNS, Cell, CellError, Row, checked
-from tieline.transfer.load import Job, Landed, load
+from tieline.store.systems import Outcome, SystemChange
+
+DONE: Mapping[Outcome, str] = {"created": "Added", "updated": "Changed", "unchanged": "Nothing to change in"}
 
 system_app = App(name="system", help="The external systems of a company.")
 
@@ -28,34 +32,25 @@ def set_system(
     options: Options | None = None,
 ) -> None:
     """Add an external system or change it; options that are left out change nothing."""
-    if not integration.strip():
-        raise RefusalError("The key of an external system cannot be blank.")
-    given = {
-        "integration": integration,
-        "name": name,
-        "systemUrl": system_url,
-        "linkTemplate": link_template,
-        "isDefault": None if default is None else str(default).lower(),
-        "active": None if inactive is None else str(not inactive).lower(),
-    }
-    landed = Landed()
+    given = SystemChange(
+        integration,
+        name=_text(name),
+        system_url=_text(system_url),
+        link_template=_text(link_template),
+        is_default=UNSET if default is None else default,
+        active=UNSET if inactive is None else not inactive,
+    )
     with registry(options) as conn:
-        load(conn, [_system_row(given, company)], Job("systems", session(company)), landed.merge)
-    if landed.refused:
-        raise RefusalError(f"The external system was not set: {landed.refused[0].reason}.")
-    done = "Added" if landed.created else "Changed" if landed.updated else "Nothing to change in"
-    answer(f"{done} the external system {integration}.")
+        try:
+            outcome = systems.set(conn, session(company), given)
+        except Problem as problem:
+            raise RefusalError(f"The external system was not set: {problem.message}") from None
+    answer(f"{DONE[outcome]} the external system {integration}.")
 
 
-def _system_row(given: dict[str, str | None], company: str) -> Row:
-    columns = COLUMNS["systems"]
-    # An empty text removes the value.
-    cells: list[Cell] = [given.get(column.name) or None for column in columns]
-    bits = sum(1 << place for place, column in enumerate(columns) if given.get(column.name) is not None)
-    try:
-        return Row(1, bits, checked(columns, cells, company))
-    except CellError as error:
-        raise RefusalError(f"The external system was not set: {error}.") from None
+def _text(given: str | None) -> str | UnsetType | None:
+    """The value to set: none for an empty text, and UNSET for an option that is left out."""
+    return UNSET if given is None else given or None
 
 
 @system_app.command(name="list")
