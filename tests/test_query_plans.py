@@ -101,10 +101,11 @@ def test_a_lookup_of_the_mapping_face_reads_its_index_and_no_table(database, fil
     ("name", "values"),
     [
         ("mappings/list", ["7"]),
-        ("mappings/link", ["7", None, "true", "A-7", "false", None]),
         ("mappings/unlink", ["7", "false", None]),
         ("mappings/unlink", ["7", "true", None]),
-        ("mappings/holder", [None, "x7"]),
+        ("mappings/find", ["01a2"]),
+        ("mappings/of_entity", ["element", "7"]),
+        ("mappings/remove", ["01a2"]),
         ("elements/find", ["7"]),
         ("elements/list", ["0", "20"]),
         ("elements/list_by_external_id", ["0", "20", "x7", None]),
@@ -112,6 +113,6 @@ def test_a_lookup_of_the_mapping_face_reads_its_index_and_no_table(database, fil
         ("elements/remove", ["7"]),
     ],
 )
-def test_a_statement_of_the_element_face_reads_no_whole_table(database, filled, name, values):
+def test_a_statement_of_mappings_and_elements_reads_no_whole_table(database, filled, name, values):
     found = plan(database, filled, shipped(name), [filled, *values])
     assert not whole_tables(found) & {MAPPING, "element"}

@@ -8,6 +8,7 @@ import pytest
 
 from tieline import settings
 from tieline.postgres.connections import Connections, DatabaseError
+from tieline.postgres.lane import lanes_of
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.store import changes, mappings
@@ -16,7 +17,8 @@ from tieline.store.mappings import Candidate, Located, Resolved, Translated, Tra
 
 @asynccontextmanager
 async def opened(database):
-    connections = Connections(database.dsn, settings.load({}, {}))
+    loaded = settings.load({}, {})
+    connections = Connections(lanes_of(loaded, database.dsn), loaded)
     await connections.open()
     try:
         yield connections

@@ -1,4 +1,4 @@
-"""Who presents a key, remembered for a moment, and when keys were last used."""
+"""The keys of callers, remembered for a moment, and the times of their last use."""
 
 import asyncio
 import time
@@ -18,12 +18,12 @@ from tieline.sql.statement import Sql, shipped
 
 log = structlog.stdlib.get_logger()
 
-# So many keys are remembered at a time, known and unknown ones; past it all are asked for anew.
+# Known and unknown keys that are remembered at a time; when there are more, all are forgotten.
 REMEMBERED_MAX = 10_000
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel"):
-    """A row of apiKey, without what proves it."""
+    """A row of apiKey, without the hash."""
 
     company_id: str
     id: str
@@ -35,7 +35,7 @@ class Key(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def holds(self) -> bool:
-        """Whether the key is good now."""
+        """The key is neither revoked nor expired."""
         return not self.is_revoked and (self.expires_at is None or datetime.now(UTC) < self.expires_at)
 
 
@@ -46,7 +46,7 @@ class _Remembered:
 
 
 class Callers:
-    """The keys of this process's callers; between `open` and `close` their use is written down in intervals."""
+    """The keys of this process's callers. Between `open` and `close`, the times of their last use are stored."""
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._connections = connections
@@ -57,11 +57,11 @@ class Callers:
         self._writer: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Start to write down when keys are used."""
+        """Start to store when keys are used."""
         self._writer = asyncio.create_task(self._write_usage())
 
     async def close(self) -> None:
-        """Write down what is left."""
+        """Store the uses that are left."""
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
@@ -85,12 +85,12 @@ class Callers:
         return await self._key((company_id, key_id), statement, Session(company_id, "", request_id))
 
     def remembers(self, digest: bytes) -> bool:
-        """Whether `find` would answer without asking the database."""
+        """True if `find` would answer without asking the database."""
         remembered = self._remembered.get(digest)
         return remembered is not None and time.monotonic() <= remembered.until
 
     def recall(self, digest: bytes) -> Key | None:
-        """What `find` would answer, if that is a key and the database need not be asked."""
+        """The answer of `find`, if that is a key and the database need not be asked."""
         remembered = self._remembered.get(digest)
         if remembered is None or time.monotonic() > remembered.until:
             return None

@@ -10,7 +10,7 @@ from tieline.postgres.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """JSON of the elements of a page; `last_id` is where the next one goes on, None when there is none."""
+    """The elements of a page as JSON. The next page follows `last_id`; None: there is no next page."""
 
     content: bytes
     last_id: int | None
@@ -67,7 +67,7 @@ async def change(connections: Connections, session: Session, element_id: int, ti
 
 
 async def remove(connections: Connections, session: Session, element_id: int) -> bool:
-    """Delete the element and its mappings; whether it was there."""
+    """Delete the element and its mappings; False if there is no such element."""
     return bool(await constraints.run(connections, session, "elements/remove", str(element_id)))
 
 

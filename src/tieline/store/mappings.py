@@ -103,7 +103,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link request gives: the system's address or None for the default; each of the two may be left out."""
+    """A request to link. `system_url`: None means the default system; external id and link may each be left out."""
 
     system_url: str | None
     external_id: str | None
@@ -114,7 +114,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Which binding goes: the historical one, or the one in the system of this address (None: the default)."""
+    """A request to unlink: the historical binding, or the one in the system of this address (None: the default)."""
 
     system_url: str | None
     historical: bool

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens, for the command line; `tokens` is where a server uses them."""
+"""The keys that sign access tokens, for the command line; a server uses them in `tokens`."""
 
 import psycopg
 

@@ -1,4 +1,4 @@
-"""Access tokens, which are signed and not stored, and refresh tokens, of which only the hash is."""
+"""Access tokens, which are signed and not stored, and refresh tokens, which are stored as hashes."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ UNKNOWN_KEY_SECONDS = 1
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What an access token says: the key that it stands for, the company, and what it may do."""
+    """The claims of an access token: the key that it stands for, the company, and the scopes."""
 
     sub: str
     company: str
@@ -87,10 +87,10 @@ class SigningKeys:
         return jwt.encode({"alg": ALGORITHM, "kid": self._signing.kid}, claims, self._signing)
 
     async def verify(self, token: str) -> Claims | None:
-        """What a token says, if one of our keys signed it and it has not expired."""
+        """The claims of a token, if one of our keys signed it and it has not expired."""
         await self._read_if_old()
         if _key_id(token) not in self._known and time.monotonic() - self._unknown_at >= UNKNOWN_KEY_SECONDS:
-            # It may be new, and another process the first to sign with it.
+            # The key may be new: another process may have signed with it first.
             self._unknown_at = time.monotonic()
             await self._read()
         try:
@@ -152,7 +152,7 @@ async def refresh(connections: Connections, token: str, request_id: str, lifetim
 
 
 def _new_refresh_token(company_id: str) -> str:
-    """It names its company, so that the look-up is scoped like every other."""
+    """A random token that names its company, so that its look-up is scoped like every other."""
     company = base64.urlsafe_b64encode(company_id.encode()).decode().rstrip("=")
     return f"{REFRESH_PREFIX}{company}.{secrets.token_urlsafe(32)}"
 

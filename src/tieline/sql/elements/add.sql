@@ -1,6 +1,6 @@
--- Without an id the next one is made: the company's row is locked, so two at once take turns. Ids beyond what a JSON
--- number holds exactly can be given, but are never counted on from. Elements that were written past the counter, by
--- SQL, are counted too: their highest id is the end of an index. externalElement: see find.
+-- Without an id the next one is made: the company's row is locked, so two requests at once take turns. An id
+-- beyond the integers that a JSON number holds exactly can be given, but the counter does not go on from it. Elements
+-- that SQL wrote past the counter are counted too: their highest id is the end of an index. externalElement: see find.
 with counted as (
     update tieline.company
     set "lastElementId" = case

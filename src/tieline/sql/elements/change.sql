@@ -1,4 +1,4 @@
--- $3: whether a title is given at all. externalElement: see find.
+-- $3: true if a title is given. externalElement: see find.
 with changed as (
     update tieline.element e set title = case when $3::bool then $4 else e.title end
     where e."companyId" = $1 and e.id = $2

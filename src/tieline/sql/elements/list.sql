@@ -1,5 +1,5 @@
--- One more than the page holds tells whether there is more. The last column: whether the system asked for is known.
--- externalElement: see find.
+-- One row more than the page holds tells that there is a next page. The last column, as in list_by_external_id: the
+-- system asked for is known. externalElement: see find.
 with page as (
     select * from tieline.element where "companyId" = $1 and id > $2 order by id limit $3::int + 1
 )

@@ -1,6 +1,6 @@
 -- $4: the external id; $5: the address of its system, null for any. externalElement: see find.
--- Any system means each that the company has mappings in, found by a step through the index for each: PostgreSQL skips
--- over it by itself only from version 18 on.
+-- Any system means all integrations that the company has mappings in. Each is found by one step through the index;
+-- PostgreSQL skips through an index by itself only from version 18 on.
 with recursive integrations as (
     select min(a.integration) as name from tieline."externalIntegrationMapping" a
     where a."companyId" = $1 and $5::text is null

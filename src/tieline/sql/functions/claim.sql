@@ -1,5 +1,6 @@
--- Insert, and when that met a row, look which: the insert has waited for others' transactions to end, and each
--- statement in here sees what was committed before it. The row may be gone again, and then the place is free.
+-- Link an entity for the first time; of several callers at once one gets `created`. Each statement in here sees what
+-- was committed before it. When the insert meets another row, it has waited for that row's transaction, so the next
+-- attempt sees the row, or finds the place free if the row is gone again.
 create or replace function claim(
     company text, entity_type text, entity_id text, in_integration text, external_id text
 )

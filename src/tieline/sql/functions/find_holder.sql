@@ -1,5 +1,5 @@
--- The entity that keeps another one from an external id, if there is one: any other holder, unless both mappings share
--- their ids. The lock holds until the end of the transaction, and the look comes after it: see slot_key.
+-- The id of another entity that holds the external id, unless both mappings share their ids; null if there is none. The
+-- lock holds until the end of the transaction, and the look comes after it: see slot_key.
 -- Without statistics all indexes that begin with the company look alike to the planner. The order by one column, with
 -- sorting off, is one that only the right index gives; equality instead of `between` would make that order void.
 create or replace function find_holder(

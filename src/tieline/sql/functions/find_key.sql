@@ -1,5 +1,5 @@
--- The company of a request is known only once its key is. So this one question is asked across companies: it runs as
--- the owner and gives the row of a key to a caller who knows the key's hash.
+-- The key with a hash, across companies: the company of a request is known only once its key is found. It runs as the
+-- owner, who sees all keys.
 create or replace function find_key(hash text)
     returns table (
         "companyId" text, id text, name text, scopes text[], "rateLimit" integer, "expiresAt" timestamptz,

@@ -1,6 +1,6 @@
--- Create or change the mapping of an element in the external system that is meant: the active one of the address, or
--- without an address the default one, or else the only active one. Nothing is written unless element and system are
--- there and nobody else holds the external id. The element's row is held, so that it cannot be deleted between.
+-- Create or change the mapping of an element in an external system: the active one with the address, or without an
+-- address the default one, or else the only active one. Nothing is written if element or system do not exist or another
+-- element holds the external id. The element's row is locked, so that it cannot be deleted meanwhile.
 create or replace function link_element(
     company text, element_id text, system_url text, has_external_id boolean, external_id text, has_link boolean,
     address text

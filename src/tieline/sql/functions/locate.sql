@@ -1,4 +1,4 @@
--- How it is planned: see resolve. Nothing is shown of an emptied mapping, which has neither external id nor link.
+-- Nothing is shown of an emptied mapping, which has neither external id nor link. For the plan see resolve.
 create or replace function locate(company text, in_integration text, entity_type text, entity_ids json)
     returns table ("entityId" text, status text, "externalId" text, link text, "mappingId" text)
     language plpgsql stable set enable_nestloop = off as $$
@@ -21,7 +21,7 @@ begin
         order by m."entityId"
     )
     select a.id, case when f.id is null then 'unlinked' else 'linked' end, f."externalId",
-        -- Most systems have no template, and then no id is worth encoding.
+        -- Most systems have no template; then no id needs to be encoded.
         case when template is null then f.link else tieline.binding_link(f.link, template, f."externalId") end,
         f.id
     from asked a left join found f on f."entityId" = a.id

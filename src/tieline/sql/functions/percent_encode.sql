@@ -1,4 +1,4 @@
--- RFC 3986: all but the unreserved characters as %XX of their UTF-8 bytes.
+-- Percent-encode all characters that RFC 3986 does not call unreserved.
 create or replace function percent_encode(value text) returns text language sql immutable parallel safe strict as $$
     select case when value ~ '^[A-Za-z0-9_.~-]*$' then value else (
         select string_agg(

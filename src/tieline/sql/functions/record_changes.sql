@@ -1,4 +1,4 @@
--- Changes of one company's mappings, from their images before and after; an image is null where there was or is none.
+-- Record changes of one company's mappings. `olds` and `news`: their images before and after, null if there is none.
 create or replace function record_changes(company text, olds jsonb[], news jsonb[]) returns void
     language plpgsql as $$
 declare

@@ -1,4 +1,4 @@
--- A change for each row that a statement deleted; see record_inserts.
+-- Record a change for each row that a statement deleted; see record_inserts.
 create or replace function record_deletes() returns trigger language plpgsql set timezone = 'UTC' as $$
 declare
     company text;

@@ -1,6 +1,6 @@
--- A change for each row that a statement inserted. The rows are gathered first, by company and in chunks that fit into
--- an array: on Citus no insert can read the rows that its trigger is given. Images are in UTC, whatever zone a request
--- asks for.
+-- Record a change for each row that a statement inserted. The rows are first gathered in arrays, by company and in
+-- chunks: on Citus an insert cannot read the rows that its trigger is given. Images are in UTC, whatever time zone a
+-- request asks for.
 create or replace function record_inserts() returns trigger language plpgsql set timezone = 'UTC' as $$
 declare
     company text;

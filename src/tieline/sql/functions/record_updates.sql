@@ -1,5 +1,5 @@
--- A change for each row that a statement changed; see record_inserts. A row that stayed as it was is no change. An id
--- or a company that was given anew makes another mapping: the old one is deleted, the new one inserted.
+-- Record a change for each row that a statement changed; see record_inserts. A row that stayed as it was is no change.
+-- A new id or company makes another mapping: the old one is deleted, the new one inserted.
 create or replace function record_updates() returns trigger language plpgsql set timezone = 'UTC' as $$
 declare
     company text;

@@ -1,7 +1,7 @@
--- The ids go in as one set, which is one scan of the index, and the answers are put beside the questions by hashing.
--- Plans must be right without statistics, and stay so while the table grows from nothing: a nested loop would compare
--- each id with every other, so there is none; and an order that one index alone gives, with sorting off (see the end),
--- makes that index the look-up's, where a guess takes all for alike.
+-- All ids are looked up in one scan of the index and joined with the rows that were found by hashing.
+-- Plans must be right without statistics, also while the table grows from nothing. Nested loops are off: they would
+-- compare each id with every other. Sorting is off (see the end), so that the order by the external id leads to the one
+-- index that gives it: without statistics all indexes look alike to the planner.
 create or replace function resolve(company text, from_integration text, entity_type text, external_ids json)
     returns table (
         "externalId" text, status text, "entityType" text, "entityId" text, "mappingId" text, candidates jsonb
@@ -30,7 +30,7 @@ begin
             select f.*, row_number() over (partition by f."externalId" order by f.id) as place
             from found f join shared s on s."externalId" = f."externalId"
         ) f
-        -- A list that no answer can hold helps nobody.
+        -- More candidates would not fit into an answer.
         where f.place <= 100
         group by f."externalId"
     )
@@ -44,7 +44,7 @@ begin
 end
 $$;
 
--- Before 17 a scan for a set of values gives no order, and without sorting the whole group would be read.
+-- Before PostgreSQL 17 a scan for a set of values gives no order, so without sorting it would read the whole system.
 do $$
 begin
     if current_setting('server_version_num')::int >= 170000 then

@@ -1,5 +1,5 @@
--- Who wrote a row and when is the server's to say, whatever the request carries. An import that gives rows back says
--- so in tieline.stamps, and then what it gives stays.
+-- The server sets the times and actors of a row, whatever the request gives. An import that restores rows sets
+-- tieline.stamps to `given`, and then its own times and actors stay.
 create or replace function stamp_mapping() returns trigger language plpgsql as $$
 begin
     if current_setting('tieline.stamps', true) = 'given' then

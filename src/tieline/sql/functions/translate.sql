@@ -1,5 +1,5 @@
--- Unlinked only when no entity that may be meant is linked over there; ambiguous when several may be meant. How it is
--- planned: see resolve.
+-- `unlinked`: no entity with the id is linked in the other system. `ambiguous`: several entities share the id. For the
+-- plan see resolve.
 create or replace function translate(
     company text, from_integration text, to_integration text, entity_type text, external_ids json
 )
@@ -18,7 +18,8 @@ begin
     ), found as materialized (
         select m."externalId", m."entityType", m."entityId" from tieline."externalIntegrationMapping" m
         where m."companyId" = company and m.integration = from_integration
-            and m."externalId" = any (array(select a.id from asked a)) and (entity_type is null or m."entityType" = entity_type)
+            and m."externalId" = any (array(select a.id from asked a))
+            and (entity_type is null or m."entityType" = entity_type)
         order by m."externalId"
     ), there as materialized (
         select m."entityType", m."entityId", m.id, tieline.translation_json(
@@ -41,7 +42,7 @@ begin
     select a.id,
         case when coalesce(f."externalId", s."externalId") is null then 'unknown'
             when t.id is not null then 'linked' when s.shown is not null then 'ambiguous' else 'unlinked' end,
-        -- A list that no answer can hold helps nobody.
+        -- More translations would not fit into an answer.
         case when t.id is not null then jsonb_build_array(t.shown) else coalesce(to_jsonb(s.shown[:100]), '[]') end
     from asked a left join several s on s."externalId" = a.id
     left join found f on f."externalId" = a.id and s."externalId" is null

@@ -1,6 +1,7 @@
 create or replace trigger stamp before insert or update on "externalIntegrationMapping"
     for each row execute function stamp_mapping();
-create or replace trigger stamp before insert or update on "externalSystem" for each row execute function stamp_system();
+create or replace trigger stamp before insert or update on "externalSystem"
+    for each row execute function stamp_system();
 create or replace trigger record_inserts after insert on "externalIntegrationMapping"
     referencing new table as new_rows for each statement execute function record_inserts();
 create or replace trigger record_updates after update on "externalIntegrationMapping"

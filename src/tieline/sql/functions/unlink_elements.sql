@@ -1,5 +1,5 @@
--- An element takes its mappings along. Here and not in the statement that deletes: a link that was just being written
--- holds the element's row, and only a statement that starts after it sees the mapping.
+-- Delete the mappings of deleted elements. In a trigger and not in the statement that deletes: a link that is being
+-- written holds the element's row, and only a statement that starts after it sees its mapping.
 create or replace function unlink_elements() returns trigger language plpgsql as $$
 declare
     deleted record;

@@ -1,7 +1,7 @@
 -- The version, encoding and order of a database, and if there is a registry in it.
 select current_setting('server_version_num')::integer, current_setting('server_version'),
     pg_encoding_to_char(d.encoding), d.datcollate,
-    -- By code point: a comparison that every locale of people sorts the other way.
+    -- True if text sorts by code point; every human language's order differs in this comparison.
     'B' < 'a' and 'a' < 'é',
     extract(epoch from clock_timestamp())::float8,
     to_regclass('tieline.routine') is not null

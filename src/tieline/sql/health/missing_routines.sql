@@ -1,5 +1,4 @@
--- Functions $1 and triggers $2 that the service stands on and that are not there: dropped by hand, since what was
--- applied is noted.
+-- Functions of $1 and triggers of $2 (table.trigger) that somebody dropped or disabled by hand.
 select w.name
 from unnest($1::text[]) w (name)
 where not exists (

@@ -1,4 +1,4 @@
--- Tables with rows of companies that a forgotten condition would show.
+-- Tables with companies' rows that lack forced row-level security: a statement without the company would show them all.
 select c.relname
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace

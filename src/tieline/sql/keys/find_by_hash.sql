@@ -1,4 +1,4 @@
--- A time of expiry that never comes, such as infinity, is none; Python has no datetime past the year 9999.
+-- A key that expires after the year 9999 is read as one that never does: Python has no such datetime.
 select row_to_json(k) from (
     select "companyId", id, name, scopes, "rateLimit", "revokedAt" is not null as "isRevoked",
         nullif(

@@ -1,5 +1,5 @@
--- $2: the element; $3: the system's address, null when left out; $4, $6: whether $5 (the external id) and $7 (the link)
--- are given. The last column: the systems to choose from, for a request that names none.
+-- $2: the element; $3: the system's address, null if left out; $4, $6: true if the external id ($5), the link ($7) is
+-- given. The last column: the systems to choose from, for a request that names none.
 select l.binding, l."isElementFound", l."isSystemFound", l.holder, case when not l."isSystemFound" then (
     select coalesce(json_agg(shown order by shown.integration), '[]') from (
         select s.integration, s.name, s."systemUrl"

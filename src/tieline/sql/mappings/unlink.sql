@@ -1,5 +1,5 @@
--- $2: the element; $3: whether the historical binding is meant, else the one in the system of the address $4: the active
--- one of that address, or without an address the default one, or else the only active one. An emptied mapping is none.
+-- $2: the element; $3: true for its historical binding, false for the one in the system with the address $4. Without an
+-- address the default system is meant, or else the only active one. An emptied mapping is no binding.
 with found as (
     select id from tieline.element where "companyId" = $1 and id = $2::text::bigint
 ), active as (
@@ -18,14 +18,15 @@ with found as (
     left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.integration = m.integration
     where m."companyId" = $1 and m."entityType" = 'element' and m."entityId" = $2
         and (m."externalId" is not null or m.link is not null)
-        and case when $3::bool then not coalesce(s.active, false) else m.integration = (select integration from target) end
+        and case when $3::bool then not coalesce(s.active, false)
+            else m.integration = (select integration from target) end
 ), removed as (
     delete from tieline."externalIntegrationMapping" m
     where m."companyId" = $1 and m.id in (select id from meant) and 1 = (select count(*) from meant)
     returning m.integration, m."externalId", m.link
 )
 select
-    -- Of the row that was deleted, which may be newer than the one that was found.
+    -- As the row was when it was deleted, which may be newer than the one that was found.
     (select tieline.binding_json(
         r."externalId", tieline.binding_link(r.link, s."linkTemplate", r."externalId"),
         case when s.active then s."systemUrl" end

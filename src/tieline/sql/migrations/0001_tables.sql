@@ -1,5 +1,4 @@
--- The whole data model: tables, their keys, row-level security and the history of mappings.
--- Applied once, by the owner of the schema. Requests are served by the role tieline_server, which owns nothing.
+-- The data model: tables, their keys, and the functions that tables and stored rows stand on.
 
 -- Time-ordered to the microsecond, so that new rows land on one side of the index and rows of one batch keep their
 -- order; the rest is random. 32 hexadecimal digits: none of them is reserved in a query string or by the dialect.
@@ -25,7 +24,8 @@ create table company (
     id text constraint company_pkey primary key check (id <> ''),
     name text not null,
     "createdAt" timestamptz not null default now(),
-    -- The highest element id given out so far. On the company, so that the row's lock makes two at once take turns.
+    -- The highest element id that was given so far. It stands here so that the row's lock makes two requests at once
+    -- take turns.
     "lastElementId" bigint not null default 0
 );
 
@@ -70,12 +70,11 @@ create table "externalIntegrationMapping" (
 );
 create unique index "externalIntegrationMapping_externalId_key" on "externalIntegrationMapping"
     ("companyId", integration, "entityType", "externalId") where not "allowDuplicateExternalId";
--- For look-ups that do not name the flag: the partial index above cannot serve them. The external id comes before the
--- type, so that it serves those that do not name the type either, and is never mistaken for the entity's key while a
--- table that was just filled has no statistics.
+-- For look-ups that do not name the flag, which the partial index above cannot serve. The external id comes before the
+-- entity type, so that it also serves look-ups without a type.
 create index "externalIntegrationMapping_externalId_idx" on "externalIntegrationMapping"
     ("companyId", integration, "externalId", "entityType");
--- Statistics follow a first import within the minute: without them a plan may read a whole company.
+-- Autovacuum gathers statistics within a minute of a first import: without them a plan may read a whole company.
 alter table "externalIntegrationMapping" set (autovacuum_analyze_scale_factor = 0.02);
 
 create table element (
@@ -101,11 +100,10 @@ create table "apiKey" (
     "revokedAt" timestamptz,
     constraint "apiKey_pkey" primary key ("companyId", id)
 );
--- Not unique: every unique index starts with the company, and two keys of 256 random bits do not meet.
+-- Not unique: every unique index starts with the company, and two keys of 256 random bits are never the same.
 create index "apiKey_keyHash_idx" on "apiKey" ("keyHash");
 
--- No foreign key to company: what happened stays known while a company's rows go, and the trigger below can still
--- write while they do.
+-- No foreign key to company: the history stays when a company is deleted, and is written while its rows go.
 create table "mappingChange" (
     "companyId" text not null,
     position bigint generated always as identity,
@@ -122,7 +120,7 @@ create table "mappingChange" (
 );
 create index "mappingChange_mappingId_idx" on "mappingChange" ("companyId", "mappingId", position);
 
--- Access tokens are signed with the newest key that is not retired; a retired one still verifies what it signed.
+-- Access tokens are signed with the newest key that is not retired; a retired key still verifies its own tokens.
 create table "signingKey" (
     id text constraint "signingKey_pkey" primary key default make_id(),
     -- 244 random bits, folded to the 256 that HS256 takes.
@@ -134,8 +132,8 @@ create table "signingKey" (
 );
 insert into "signingKey" default values;
 
--- A refresh token is good once. Those that follow from one another are a family: when a spent one comes back, somebody
--- has copied it, and the whole family ends.
+-- A refresh token is good once. The tokens that follow from one login are a family: when a spent one comes back, it was
+-- copied, and the whole family ends.
 create table "refreshToken" (
     "companyId" text not null,
     id text not null default make_id(),

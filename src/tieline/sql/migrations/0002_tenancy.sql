@@ -1,6 +1,7 @@
--- Row-level security: the second wall. Every statement names its company; were one to forget, this still shows nothing.
--- Forced, so that it binds the owner as well; only the policies named operator let the owner see across companies,
--- for the command line. Requests are served as tieline_server, which is never the owner.
+-- Row-level security is the second wall between companies: a statement that forgets its company sees no other one's
+-- rows. It is forced, so that it binds the owner too; only the policies named operator let the owner see companies and
+-- keys of all, for the command line. Requests are served as the role tieline_server, which owns nothing.
+-- `is true`: without it, Citus refuses outer joins of these tables.
 
 do $$
 begin
@@ -8,13 +9,13 @@ begin
         create role tieline_server nologin;
     end if;
 exception
-    -- Roles belong to the whole cluster: another database may have made it at the same time.
+    -- Roles belong to the whole cluster: another database may have made this one at the same time.
     when duplicate_object or unique_violation then null;
 end
 $$;
 do $$
 begin
-    -- From 16 on to be a member is not to be allowed to become it.
+    -- From PostgreSQL 16 on, a member of a role may take it only if the grant says so.
     if not pg_has_role(current_user, 'tieline_server', case
         when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end
     ) then

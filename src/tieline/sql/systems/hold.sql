@@ -1,4 +1,4 @@
--- As find, and nobody else changes it before the end of the transaction.
+-- As find, and the row is locked until the end of the transaction.
 select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text
 from tieline."externalSystem"
 where "companyId" = $1 and integration = $2

@@ -1,4 +1,4 @@
--- The first refresh token of a family, for the key $2. What has expired for long goes on the same occasion.
+-- The first refresh token of a family, for the key $2. Tokens that expired a day ago are deleted.
 with forgotten as (
     delete from tieline."refreshToken"
     where "companyId" = $1 and "keyId" = $2 and "expiresAt" < now() - interval '1 day'

@@ -1,4 +1,4 @@
--- A retired key still verifies what it signed, until the last of that has expired.
+-- A retired key still verifies the tokens that it signed, until the last of them has expired.
 with retired as (
     update tieline."signingKey" set "retiredAt" = now() where "retiredAt" is null
     returning id
