@@ -11,8 +11,6 @@ FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 400
 FILES = sorted(SOURCE.rglob("*.py"))
 SQL = SOURCE / "tieline" / "sql"
-# Until they are replaced.
-LONG = {"0007_link_many_decisions", "0008_link_many"}
 SQL_FUNCTION = re.compile(r"create (?:or replace )?function (\w+).*?\$\$;", re.DOTALL)
 
 
@@ -34,7 +32,6 @@ def test_a_function_in_sql_has_at_most_50_lines(folder):
     functions = {
         (file.stem, function[1]): function[0].count("\n") + 1
         for file in (SQL / folder).iterdir()
-        if file.stem not in LONG
         for function in SQL_FUNCTION.finditer(file.read_text())
     }
     assert {name: lines for name, lines in functions.items() if lines > FUNCTION_LINES_MAX} == {}

@@ -333,6 +333,14 @@ def as_service(problem: Problem) -> bytes:
     return msgspec.json.encode({**body, **problem.extra})
 
 
+def batch_refused(results: str, *, is_conflict: bool) -> Problem:
+    """Some rows of an atomic batch cannot land; `results`: those rows' results as JSON."""
+    message = "Some rows cannot land, and the batch is atomic: nothing was changed."
+    if is_conflict:
+        return Problem("conflict", 409, "23505", message, results)
+    return Problem("bad-request", 400, "22023", message, results)
+
+
 def as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
     """The body on the element face: RFC 9457's members, then our own."""
     body: dict[str, object] = {

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 MAPPINGS = "/externalIntegrationMapping"
@@ -65,50 +65,6 @@ standing = st.dictionaries(entities, st.tuples(external_ids | st.none(), links),
 # What a row says of the external id and of the link; nothing at all is another thing than null.
 row = st.fixed_dictionaries({"entityId": entities}, optional={"externalId": external_ids | st.none(), "link": links})
 Registry = dict[str, tuple[str | None, str | None]]
-
-
-def one_after_the_other(registry: Registry, rows: list[dict], on_conflict: str) -> list[tuple[str, int | None]]:
-    """What the rows do to a registry, in the plainest words: outcomes, and of which row one is a duplicate."""
-    landed: dict[str, int] = {}
-    told: list[tuple[str, int | None]] = []
-    for index, wanted in enumerate(rows):
-        entity = wanted["entityId"]
-        held = registry.get(entity, (None, None))
-        new = (wanted.get("externalId", held[0]), wanted.get("link", held[1]))
-        holder = next((e for e, (x, _) in registry.items() if x is not None and x == new[0] and e != entity), None)
-        if entity in landed:
-            told.append(("conflict", landed[entity]))
-            continue
-        if holder is not None and (on_conflict != "move" or holder in landed):
-            told.append(("conflict", None if on_conflict == "skip" else landed.get(holder)))
-            continue
-        if holder is not None:
-            link = registry[holder][1]
-            registry[holder] = (None, link)
-            if link is None:
-                del registry[holder]
-        told.append(("created" if entity not in registry else "unchanged" if held == new else "updated", None))
-        registry[entity] = new
-        landed[entity] = index
-    return told
-
-
-@given(before=standing, rows=st.lists(row, max_size=6), on_conflict=st.sampled_from(["report", "move", "skip"]))
-@example({"1": ("A", None), "2": ("B", None)}, [{"entityId": "1", "externalId": "B"}, {"entityId": "2"}], "move")
-@settings(EXAMPLES, max_examples=300)
-def test_a_batch_does_what_its_rows_do_one_after_the_other(client, before, rows, on_conflict):
-    key = {"entityType": "item", "integration": "xero"}
-    client.delete(MAPPINGS, params={"integration": "eq.xero"}).raise_for_status()
-    if before:
-        made = [{**key, "entityId": e, "externalId": x, "link": link} for e, (x, link) in before.items()]
-        client.post(MAPPINGS, json=made).raise_for_status()
-    registry = dict(before)
-    expected = one_after_the_other(registry, rows, on_conflict)
-    body = {"mappings": [{**key, **one} for one in rows], "onConflict": on_conflict}
-    results = client.post("/rpc/link_many", json=body).json()
-    assert [(r["outcome"], (r["problem"] or {}).get("duplicateOf")) for r in results] == expected
-    found = client.get(MAPPINGS, params={"select": "entityId,externalId,link"}).json()
-    assert {r["entityId"]: (r["externalId"], r["link"]) for r in found} == registry
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ class Function:
     """A function under /rpc/.
 
     `rows` is a select with the `columns`. Its $1 is the company, its $2 the checked arguments as a JSON object. A
-    function that `is_single` answers its one row as an object, the others answer an array.
+    function that `is_single` answers its one row as an object, the others answer an array. One that `is_computed` is a
+    verb of the store, and $2 are the rows that the verb gave, as JSON.
     """
 
     name: LiteralString
@@ -107,6 +108,7 @@ class Function:
     rows: LiteralString
     is_read_only: bool = True
     is_single: bool = False
+    is_computed: bool = False
     description: str = ""
 
     @property
@@ -293,6 +295,7 @@ _LINK_MANY = Function(
     (
         Argument("mappings", "mapping[]"),
         Argument("onConflict", "text", is_required=False, words=("report", "move", "skip")),
+        Argument("onExisting", "text", is_required=False, words=("update", "keep")),
         Argument("atomic", "boolean", is_required=False),
     ),
     _columns(
@@ -302,10 +305,12 @@ _LINK_MANY = Function(
         Column("problem", "jsonb"),
         Column("movedFrom", "jsonb"),
     ),
-    'select r.* from json_to_record($2::json) a (mappings json, refused jsonb, "onConflict" text, atomic boolean)'
-    " cross join lateral tieline.link_many($1, a.mappings, coalesce(a.refused, '[]'),"
-    " coalesce(a.\"onConflict\", 'report'), coalesce(a.atomic, false)) r",
+    "select r.* from json_to_recordset($2::json)"
+    ' r (index integer, outcome text, "mappingId" text, problem jsonb, "movedFrom" jsonb)'
+    # The rows are the company's already; PostgreSQL asks that each parameter be used.
+    " where $1::text <> ''",
     is_read_only=False,
+    is_computed=True,
     description="Create and change many mappings, with an outcome for each.",
 )
 

@@ -15,7 +15,6 @@ _SLUGS = {
 PUT_MISMATCH: LiteralString = "TL115"
 NOT_SINGLE: LiteralString = "TL116"
 TOO_MANY: LiteralString = "TL124"
-BATCH_REFUSED: LiteralString = "TL130"
 
 
 def _shown(text: str) -> str:
@@ -61,13 +60,6 @@ def batch_too_large(name: str, size: int, rows_max: int) -> Problem:
     message = f"{name} has {size} elements; a request may have {rows_max}, the setting batch_rows_max."
     hint = "Send it in several requests."
     return Problem("payload-too-large", 413, "54000", message, hint=hint)
-
-
-def batch_refused(kind: str, rows: str) -> Problem:
-    """Some rows of an atomic batch cannot land; `rows`: JSON of their outcomes."""
-    message = "Some rows cannot land, and the batch is atomic: nothing was changed."
-    code, status = ("23505", 409) if kind == "conflict" else ("22023", 400)
-    return _bad(code, message, rows, status=status)
 
 
 def _range(details: str, headers: Sequence[tuple[str, str]] = ()) -> Problem:
@@ -248,7 +240,7 @@ _SERVER_FAULT = 500
 
 def from_database(sqlstate: str, message: str, details: str | None, hint: str | None) -> Problem:
     """The problem of a PostgreSQL error, as PostgREST answers it. The server's own faults are not quoted."""
-    ours = _from_tieline(sqlstate, message, details or "")
+    ours = _from_tieline(sqlstate, details or "")
     if ours is not None:
         return ours
     status = _STATUS_BY_CODE.get(sqlstate) or _STATUS_BY_CLASS.get(sqlstate[:2], 400)
@@ -261,7 +253,7 @@ def from_database(sqlstate: str, message: str, details: str | None, hint: str | 
     return _bad(sqlstate, message, details or None, hint or None, status)
 
 
-def _from_tieline(sqlstate: str, message: str, details: str) -> Problem | None:
+def _from_tieline(sqlstate: str, details: str) -> Problem | None:
     """The problem of an error that tieline.refuse has raised."""
     if sqlstate == PUT_MISMATCH:
         return put_mismatch()
@@ -269,4 +261,4 @@ def _from_tieline(sqlstate: str, message: str, details: str) -> Problem | None:
         return not_single(details)
     if sqlstate == TOO_MANY:
         return too_many_affected(details)
-    return batch_refused(message, details or "[]") if sqlstate == BATCH_REFUSED else None
+    return None

@@ -16,21 +16,24 @@ from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.catalogue import RESOURCES, Function, Key, Resource
 from tieline.dialect.plan import calls, reads, writes
-from tieline.dialect.plan.model import Call, Insert, Model, Read, Slot, Update
+from tieline.dialect.plan.model import Call, Expression, Insert, Model, Read, Slot, Update
 from tieline.dialect.plan.resolve import Values
 from tieline.dialect.request.asked import Asked, ask
+from tieline.dialect.request.media import Form
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
 from tieline.dialect.sql.conditions import Placeholders
 from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder, compile_update_holder, key_of
-from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read
+from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read, is_named
 from tieline.dialect.sql.write import compile_write
 from tieline.problems import Problem
 from tieline.scopes import KeyScope
 from tieline.sql.statement import Sql
 
 # The names that other rooms use.
-__all__ = ("Limits", "Statement", "ask", "estimate", "explanation", "knows", "prepare", "scope")
+__all__ = (
+    "Limits", "Row", "Statement", "ask", "computed", "estimate", "explanation", "knows", "prepare", "scope", "whole"
+)  # fmt: skip
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
@@ -164,6 +167,38 @@ def prepare(asked: Asked, company: str, limits: Limits) -> Statement | None:
         return None
     made = _planned(asked, company, limits)
     return None if is_options else made
+
+
+def whole(made: Statement, rows: bytes, count: int) -> Row | None:
+    """The row of a statement over computed rows, if the request asks for all of them as they are.
+
+    `rows`: a JSON array of `count` objects, each with all columns of the function in their order.
+
+    >>> from tieline.dialect.request.media import Form
+    from tieline.dialect.request.prefer import NONE
+    >>> body = b'{"mappings": []}'
+    >>> def call(query): return prepare(Asked("POST", "rpc/link_many", query, NONE, body=body), "c1", Limits(9, 10, 10))
+    >>> whole(call(""), b"[]", 0), whole(call("outcome=eq.invalid"), b"[]", 0)
+    ((b'0', None, b'[]'), None)
+    """
+    model = made.model
+    assert isinstance(model, Call), "only the rows of a function are computed"
+    node = model.node
+    is_all = [output.expression for output in node.outputs] == [Expression(c) for c in node.resource.columns.values()]
+    is_plain = is_all and not (node.where or node.order or node.embeds or node.offset or model.is_counted)
+    has_room = node.limit is None or made.number(node.limit) >= count
+    if is_plain and has_room and is_named(node, model.rendering) and model.rendering.form is Form.JSON:
+        return str(count).encode(), None, rows
+    return None
+
+
+def computed(made: Statement, rows: bytes) -> Sql:
+    """The statement over rows that a verb of the store gave, as a JSON array."""
+    model = made.model
+    assert isinstance(model, Call), "only the rows of a function are computed"
+    parameters = list(made.sql.parameters)
+    parameters[made.slots.index(model.arguments)] = rows
+    return Sql(made.sql.text, tuple(parameters))
 
 
 def estimate(made: Statement, row: Row) -> Sql | None:

@@ -16,12 +16,14 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tieline import problems
 from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text, session_sql
-from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, Row
 from tieline.postgres.refusal import refused
 from tieline.postgres.run import DEADLOCKS, as_problem
 from tieline.postgres.session import Session
 from tieline.settings import Settings
+from tieline.sql.statement import Sql
 
+Connection = psycopg.Connection
 T = TypeVar("T")
 
 
@@ -153,6 +155,15 @@ def _set(conn: psycopg.Connection, session: Session) -> None:
     else:
         as_text(session.time_zone)
         conn.execute(SETTINGS_TIME_ZONE_SQL, [*values, session.time_zone])
+
+
+def first_row(conn: Connection, statement: Sql) -> Row:
+    """The first row of a statement in the transaction, each value as PostgreSQL's text."""
+    # psycopg takes bytes for bytea.
+    values = [value.decode() if isinstance(value, bytes) else value for value in statement.parameters]
+    result = conn.execute(statement.text, values).pgresult
+    assert result is not None, "the statement has been executed"
+    return tuple(result.get_value(0, column) for column in range(result.nfields))
 
 
 def _translated(error: psycopg.Error) -> Exception:

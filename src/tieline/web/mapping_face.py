@@ -1,22 +1,18 @@
 """The mapping face: PostgREST's dialect over the catalogue's resources and functions, one round trip a request."""
 
 import time
-from functools import partial
 
 from tieline import __version__
 from tieline.dialect import answer as answers
 from tieline.dialect import statement
 from tieline.postgres.connections import DatabaseError
-from tieline.postgres.run import run_again, run_if_possible
+from tieline.web import running
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
 
 BODIES = frozenset({"POST", "PATCH", "PUT"})
-
-# Of two batches that write the same rows in opposite order, PostgreSQL ends one. Nothing of it stays: it can run again.
-ATTEMPTS_MAX = 5
 
 
 async def answer(server: Server, request: Request, caller: Caller, path: str) -> Answer:
@@ -35,17 +31,10 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     prepared = time.perf_counter()
     request.timings["parse"] = prepared - started
     session = caller.session(request, asked.wishes.time_zone)
-    # Functions that write repeat themselves.
-    attempts_max = ATTEMPTS_MAX if made.function is None else 1
-    run = partial(run_again, server.connections, session, attempts_max=attempts_max, is_lookup=made.is_lookup)
     try:
-        row = (await run(made.sql, rollback=made.is_undone))[0]
-        estimate = statement.estimate(made, row)
-        estimated = None if estimate is None else (await run(estimate))[0]
+        row, estimated = await running.run(server, session, made)
     except DatabaseError as error:
-        explanation = statement.explanation(made, error.sqlstate, error.constraint)
-        rows = [] if explanation is None else await run_if_possible(server.connections, session, explanation)
-        explained = rows[0] if rows else None
+        explained = await running.explain(server, session, made, error)
         fields = (error.sqlstate, error.message, error.detail, error.hint, error.constraint)
         raise answers.problem(made, *fields, explained) from error
     request.timings["database"] = time.perf_counter() - prepared

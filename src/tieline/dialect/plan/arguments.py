@@ -1,6 +1,5 @@
 """Arguments of functions: from the query, a form or JSON, checked against their types → one JSON object."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,32 +12,9 @@ from tieline.dialect.request.body import Payload
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
-# The escape of a NUL character: valid JSON, but PostgreSQL cannot store it.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class _Mapping(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"):
-    """A row of link_many. It may hold columns that the server makes, as rows that were read do. They are ignored."""
-
-    entity_type: _Text
-    entity_id: _Text
-    integration: _Text
-    external_id: _Text | None = None
-    allow_duplicate_external_id: bool | None = None
-    metadata: msgspec.Raw = msgspec.Raw(b"null")
-    last_synced_at: str | None = None
-    remote_updated_at: str | None = None
-    link: _Text | None = None
-    company_id: str | None = None
-    id: msgspec.Raw = msgspec.Raw(b"null")
-    created_at: msgspec.Raw = msgspec.Raw(b"null")
-    updated_at: msgspec.Raw = msgspec.Raw(b"null")
-    created_by: msgspec.Raw = msgspec.Raw(b"null")
-    updated_by: msgspec.Raw = msgspec.Raw(b"null")
 
 
 # The JSON of each type of argument.
@@ -46,16 +22,9 @@ _DECODERS: dict[str, msgspec.json.Decoder[object]] = {
     "text": msgspec.json.Decoder(_Text),
     "boolean": msgspec.json.Decoder(bool),
     "text[]": msgspec.json.Decoder(list[str]),
-    "mapping[]": msgspec.json.Decoder(list[_Mapping]),
+    # Its rows are checked one by one, where they are written: a row that does not fit spoils no other.
+    "mapping[]": msgspec.json.Decoder(list[msgspec.Raw]),
 }
-_mapping = msgspec.json.Decoder(_Mapping)
-
-
-class _Refused(msgspec.Struct, frozen=True):
-    """A row of a batch that does not fit. It is refused alone; the other rows of the batch land."""
-
-    index: int
-    problem: dict[str, str | None]
 
 
 def _where(error: msgspec.ValidationError, path: str) -> str:
@@ -158,7 +127,7 @@ def from_texts(function: Function, pairs: Sequence[tuple[str, str]]) -> bytes:
 
 
 def check(function: Function, payload: Payload, rows_max: int) -> bytes:
-    """The arguments as a JSON object, each of its type. Rows of a batch that do not fit are listed in `refused`.
+    """The arguments as a JSON object, each of its type.
 
     Raises:
         Problem: an argument is not of its type, or an array has too many elements (413).
@@ -167,13 +136,9 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
         given = _object.decode(payload.json)
     except (msgspec.DecodeError, RecursionError):
         raise problems.body_invalid("Empty or invalid json") from None
-    refused: list[_Refused] = []
     for argument in function.arguments:
         raw = given.get(argument.name)
         if raw is None or (bytes(raw) == b"null" and not argument.is_required):
-            continue
-        if argument.type == "mapping[]":
-            refused = _check_rows(argument.name, raw, given, rows_max)
             continue
         try:
             value = _DECODERS[argument.type].decode(raw)
@@ -183,44 +148,9 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
             _check_size(argument.name, len(value), rows_max)  # pyright: ignore[reportUnknownArgumentType]
         if argument.words and value not in argument.words:
             raise problems.argument_invalid(f"{argument.name}: expected one of {', '.join(argument.words)}")
-    if not refused:
-        return payload.json
-    return msgspec.json.encode({**given, "refused": refused})
+    return payload.json
 
 
 def _check_size(name: str, size: int, rows_max: int) -> None:
     if size > rows_max:
         raise problems.batch_too_large(name, size, rows_max)
-
-
-def _check_rows(name: str, raw: msgspec.Raw, given: dict[str, msgspec.Raw], rows_max: int) -> list[_Refused]:
-    """The rows that do not fit. An empty object takes their place in `given`."""
-    try:
-        rows = _raw_list.decode(raw)
-    except msgspec.ValidationError as error:
-        raise problems.argument_invalid(_where(error, name)) from None
-    _check_size(name, len(rows), rows_max)
-    # Looking for the bytes first is much faster than the pattern.
-    if b"\\u0000" not in bytes(raw) or _NUL.search(raw) is None:
-        try:
-            _DECODERS["mapping[]"].decode(raw)
-        except msgspec.ValidationError:
-            pass
-        else:
-            return []
-    refused: list[_Refused] = []
-    for index, row in enumerate(rows):
-        reason = _row_fault(row, f"{name}[{index}]")
-        if reason is not None:
-            refused.append(_Refused(index, {"code": "22023", "message": reason, "details": None, "hint": None}))
-            rows[index] = msgspec.Raw(b"{}")
-    given[name] = msgspec.Raw(msgspec.json.encode(rows))
-    return refused
-
-
-def _row_fault(row: msgspec.Raw, path: str) -> str | None:
-    try:
-        _mapping.decode(row)
-    except msgspec.ValidationError as error:
-        return _where(error, path)
-    return f"{path}: text with a NUL cannot be stored" if _NUL.search(row) else None

@@ -1,0 +1,220 @@
+"""What the rows of a batch meet in the registry: the mappings that they are about and the holders of their ids."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import psycopg
+
+from tieline.sql.statement import shipped
+from tieline.store.batches.plan import Entity, OnConflict, OnExisting, Slot, Standing, Wish
+from tieline.store.batches.results import Holder, Result, Unit, id_repeated, id_taken
+from tieline.store.batches.rows import MappingRow, given
+
+# From this version on a scan of an index for a set of values gives the index's order. Before it, with sorting off, the
+# planner would take an index that gives the order and reads all of a company.
+ORDERED_SCANS_VERSION = 170_000
+
+
+class EarlierRow(msgspec.Struct, frozen=True):
+    """A row of the same file that landed in an earlier batch; whether it names the external id."""
+
+    line: int
+    names_external_id: bool
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How a batch is written. `earlier` finds rows of the same file by the hash of their entity."""
+
+    on_conflict: OnConflict = "report"
+    on_existing: OnExisting = "update"
+    unit: Unit = "row"
+    earlier: Mapping[int, EarlierRow] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Valid rows by their numbers, and on whose behalf they are written.
+
+    `is_exclusive`: nobody else may write external ids in the slots of the batch meanwhile.
+    """
+
+    conn: psycopg.Connection
+    company_id: str
+    rows: Mapping[int, MappingRow]
+    options: Options
+    is_exclusive: bool = False
+
+
+class Group(msgspec.Struct, rename="camel"):
+    """The ids of a batch in one integration and entity type."""
+
+    integration: str
+    entity_type: str
+    entity_ids: list[str] = msgspec.field(default_factory=list[str])
+    external_ids: list[str] = msgspec.field(default_factory=list[str])
+    is_exclusive: bool = False
+
+
+class SharedSlot(msgspec.Struct, frozen=True, rename="camel"):
+    """An external id that mappings share, and how many of them to find."""
+
+    integration: str
+    entity_type: str
+    external_id: str
+    rows_max: int
+
+
+FoundRow = tuple[str, str, str, str, str | None, bool, bool, int | None]
+
+
+def json_text(value: object) -> str:
+    """The value as a JSON parameter."""
+    return msgspec.json.encode(value).decode()
+
+
+def lock(batch: Batch) -> None:
+    """Take turns with others that write the same external ids: claims, links and other batches.
+
+    No key decides between a mapping that shares its id and one that does not, so whoever makes a row shared must be
+    alone. What is looked for comes in the next statement, which sees all that was committed before the lock.
+    """
+    groups = _groups(batch)
+    is_ordered = batch.conn.info.server_version >= ORDERED_SCANS_VERSION
+    for group in groups:
+        group.is_exclusive |= batch.is_exclusive
+    asked = [Group(g.integration, g.entity_type, is_exclusive=g.is_exclusive) for g in groups]
+    batch.conn.execute(shipped("batches/lock"), (batch.company_id, json_text(asked), "off" if is_ordered else "on"))
+
+
+def _groups(batch: Batch) -> list[Group]:
+    groups: dict[tuple[str, str], Group] = {}
+    for row in batch.rows.values():
+        integration, entity_type = row.integration, row.entity_type
+        group = groups.get((integration, entity_type))
+        if group is None:
+            group = groups[integration, entity_type] = Group(integration, entity_type)
+        group.entity_ids.append(row.entity_id)
+        if row.external_id:
+            group.external_ids.append(row.external_id)
+        if row.allow_duplicate_external_id is True:
+            group.is_exclusive = True
+    return list(groups.values())
+
+
+def standings(batch: Batch) -> dict[Entity, Standing]:
+    """The mappings that the rows are about, and those that have an external id which a row wants."""
+    found = _found(batch, _groups(batch))
+    own = {row.entity for row in batch.rows.values()}
+    unsharing = _unsharing(batch, {standing.entity: standing for standing, _ in found})
+    if unsharing:
+        found += _found(batch, unsharing)
+    made = {standing.entity: standing for standing, _ in found}
+    hidden = _hidden(found, own, made)
+    if hidden:
+        rows = batch.conn.execute(shipped("batches/find_shared"), (batch.company_id, json_text(hidden))).fetchall()
+        made |= {standing.entity: standing for standing, _ in _read(rows, batch.options)}
+    return made
+
+
+def _found(batch: Batch, groups: list[Group]) -> list[tuple[Standing, int]]:
+    rows = batch.conn.execute(shipped("batches/find"), (batch.company_id, json_text(groups))).fetchall()
+    return list(_read(rows, batch.options))
+
+
+def _read(rows: Iterable[FoundRow], options: Options) -> Iterator[tuple[Standing, int]]:
+    """Mappings, with the number of those that share the same id where that is known."""
+    for mapping_id, integration, entity_type, entity_id, external_id, is_shared, has_link, members in rows:
+        entity = (integration, entity_type, entity_id)
+        earlier = options.earlier.get(hash(entity)) if options.earlier else None
+        line = earlier.line if earlier is not None and earlier.names_external_id else None
+        yield Standing(mapping_id, entity, external_id, is_shared, has_link, line), members or 0
+
+
+def _unsharing(batch: Batch, found: Mapping[Entity, Standing]) -> list[Group]:
+    """Rows that stop sharing the external id which their mapping has, and do not name it."""
+    groups: list[Group] = []
+    for row in batch.rows.values():
+        if row.allow_duplicate_external_id or row.allow_duplicate_external_id is msgspec.UNSET:
+            continue
+        own = found.get(row.entity)
+        if own is not None and own.is_shared and own.external_id is not None and row.external_id is msgspec.UNSET:
+            groups.append(Group(row.integration, row.entity_type, [], [own.external_id]))
+    return groups
+
+
+def _hidden(found: list[tuple[Standing, int]], own: set[Entity], made: Mapping[Entity, Standing]) -> list[SharedSlot]:
+    """Slots of which only a mapping of the batch itself was found, although others share the id too."""
+    inside: Counter[Slot] = Counter()
+    for entity in own:
+        standing = made.get(entity)
+        if standing is not None and standing.is_shared and standing.external_id is not None:
+            inside[entity[0], entity[1], standing.external_id] += 1
+    hidden: list[SharedSlot] = []
+    for standing, members in found:
+        if standing.is_shared and standing.external_id is not None and standing.entity in own:
+            count = inside[standing.entity[0], standing.entity[1], standing.external_id]
+            if members > count:
+                hidden.append(SharedSlot(*standing.entity[:2], standing.external_id, count + 1))
+    return hidden
+
+
+def foreign_ids(batch: Batch, standings: Mapping[Entity, Standing]) -> dict[int, Result]:
+    """The results of rows that would be new mappings and ask for an id that another one has."""
+    asked = {
+        number: row.id for number, row in batch.rows.items() if isinstance(row.id, str) and row.entity not in standings
+    }
+    if not asked:
+        return {}
+    found = batch.conn.execute(
+        shipped("batches/find_ids"), (batch.company_id, json_text(list(asked.values())))
+    ).fetchall()
+    holders = {holder[0]: Holder(*holder) for holder in found}
+    first: dict[str, int] = {}
+    taken: dict[int, Result] = {}
+    for number, mapping_id in asked.items():
+        holder = holders.get(mapping_id)
+        if holder is not None:
+            taken[number] = id_taken(number, holder)
+        elif first.setdefault(mapping_id, number) != number:
+            taken[number] = id_repeated(number, mapping_id, first[mapping_id], batch.options.unit)
+    return taken
+
+
+def wishes(batch: Batch, standings: Mapping[Entity, Standing]) -> list[Wish]:
+    """The rows as the rule needs them."""
+    same = _says_the_rest(batch, standings)
+    made: list[Wish] = []
+    for number, row in batch.rows.items():
+        external_id, shares = row.external_id, row.allow_duplicate_external_id
+        made.append(
+            Wish(
+                number,
+                row.entity,
+                None if external_id is msgspec.UNSET else external_id,
+                shares is True,
+                external_id is not msgspec.UNSET,
+                shares is not msgspec.UNSET,
+                number in same,
+            )
+        )
+    return made
+
+
+def _says_the_rest(batch: Batch, standings: Mapping[Entity, Standing]) -> set[int]:
+    """The rows whose mapping has already all that they give besides external id and sharing."""
+    numbers: list[int] = []
+    asked: list[MappingRow] = []
+    for number, row in batch.rows.items():
+        own = standings.get(row.entity)
+        if own is not None:
+            numbers.append(number)
+            asked.append(msgspec.structs.replace(row, id=own.id))
+    if not asked:
+        return set()
+    names = [given(row) for row in asked]
+    found = batch.conn.execute(
+        shipped("batches/compare"), (batch.company_id, json_text(asked), json_text(names))
+    ).fetchall()
+    return {numbers[place - 1] for (place,) in found}

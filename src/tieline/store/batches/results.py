@@ -1,0 +1,117 @@
+"""The results of a batch: the outcome of each row, and for one that did not land the reason in words and in fields."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from tieline.store.batches.plan import Decision, Entity, Standing
+from tieline.store.batches.rows import RowError
+
+SAME_ID, SAME_MAPPING = "23505", "21000"
+
+# How the rows are called and counted: from 0 in a call, by the line in a file.
+Unit = Literal["row", "line"]
+
+
+class MappingKey(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A mapping by its id and its entity."""
+
+    mapping_id: str
+    entity_type: str
+    entity_id: str
+
+
+class Holder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The mapping that has the external id which a row wants."""
+
+    mapping_id: str
+    entity_type: str
+    entity_id: str
+    integration: str
+    external_id: str | None
+
+
+class RowProblem(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Why a row did not land. `duplicate_of` is the number of another row of the batch."""
+
+    code: str
+    message: str
+    details: str | None = None
+    hint: str | None = None
+    holder: Holder | msgspec.UnsetType = msgspec.UNSET
+    duplicate_of: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Result(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What became of a row. `mapping_id` is its own mapping's; `moved_from` are the mappings that lost its id to it."""
+
+    index: int
+    outcome: Literal["created", "updated", "unchanged", "kept", "skipped", "conflict", "invalid"]
+    mapping_id: str | None = None
+    problem: RowProblem | None = None
+    moved_from: list[MappingKey] | None = None
+
+
+def invalid(number: int, error: RowError) -> Result:
+    """The result of a row that cannot be stored, whatever the registry holds."""
+    return Result(number, "invalid", problem=RowProblem(error.code, f"{error.reason}."))
+
+
+def id_taken(number: int, holder: Holder) -> Result:
+    """The result of a row that asks for the id of another mapping."""
+    said = f"The id {holder.mapping_id} belongs to {holder.entity_type} {holder.entity_id} in {holder.integration}."
+    return Result(number, "conflict", problem=RowProblem(SAME_ID, said, holder=holder))
+
+
+def id_repeated(number: int, mapping_id: str, first: int, unit: Unit) -> Result:
+    """The result of a row that asks for the same id as an earlier row of the batch."""
+    said = f"{unit.title()} {first} asks for the id {mapping_id} already."
+    return Result(number, "conflict", problem=RowProblem(SAME_MAPPING, said, duplicate_of=first))
+
+
+def results(
+    decisions: Iterable[Decision], created: Mapping[Entity, str], standings: Mapping[Entity, Standing], unit: Unit
+) -> list[Result]:
+    """The decisions in the words of the answer; `created` are the ids of new mappings."""
+    return [
+        Result(
+            decision.wish.index,
+            decision.outcome,
+            created.get(decision.wish.entity) if decision.own is None else decision.own.id,
+            _problem(decision, created, standings, unit) if decision.outcome in {"conflict", "skipped"} else None,
+            [_key(standing) for standing in decision.moved_from] or None,
+        )
+        for decision in decisions
+    ]
+
+
+def _key(standing: Standing) -> MappingKey:
+    _, entity_type, entity_id = standing.entity
+    return MappingKey(standing.id, entity_type, entity_id)
+
+
+def _problem(
+    decision: Decision, created: Mapping[Entity, str], standings: Mapping[Entity, Standing], unit: Unit
+) -> RowProblem:
+    repeated = msgspec.UNSET if decision.duplicate_of is None else decision.duplicate_of
+    integration, entity_type, entity_id = decision.holder or decision.wish.entity
+    name = f"{entity_type} {entity_id} in {integration}"
+    if decision.is_repeated:
+        said = f"{unit.title()} {decision.duplicate_of} says already what becomes of {name}."
+        return RowProblem(SAME_MAPPING, said, duplicate_of=repeated)
+    assert decision.holder is not None, "a row that repeats no other meets a holder"
+    holder = standings.get(decision.holder)
+    mapping_id = created.get(decision.holder) if holder is None else holder.id
+    if mapping_id is None:
+        # The other row did not land either, and has no mapping.
+        said = f"{unit.title()} {decision.duplicate_of} wants the same external id, for {name}."
+        return RowProblem(SAME_ID, said, duplicate_of=repeated)
+    see = "" if decision.duplicate_of is None else f" (see {unit} {decision.duplicate_of})"
+    return RowProblem(
+        SAME_ID,
+        f"The external id is held by {name}{see}.",
+        hint=f"It is held by the row whose id is {mapping_id}",
+        holder=Holder(mapping_id, entity_type, entity_id, integration, decision.external_id),
+        duplicate_of=repeated,
+    )

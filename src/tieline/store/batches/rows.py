@@ -1,0 +1,215 @@
+"""A row of a batch of mappings, and the one set of checks for it, whether it comes in a call or in a file."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from tieline import misfit
+
+Text = str | msgspec.UnsetType | None
+
+# An entry of an index has at most 2,704 bytes, some of which belong to the index itself.
+KEY_BYTES_MAX = 2_650
+# UTF-8 takes at most so many bytes a character.
+CHARACTER_BYTES_MAX = 4
+# Unicode's White_Space. Text that consists of nothing else is blank.
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+    "\u202f\u205f\u3000"
+)
+# Times that PostgreSQL writes and Python's datetime cannot hold.
+FAR_TIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d){0,2}( BC)?|-?infinity")
+NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+NULL = b"null"
+
+
+class MappingRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
+    """A row as it was given: a field that is unset was left out."""
+
+    entity_type: str
+    entity_id: str
+    integration: str
+    external_id: Text = msgspec.UNSET
+    allow_duplicate_external_id: bool | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    last_synced_at: Text = msgspec.UNSET
+    remote_updated_at: Text = msgspec.UNSET
+    link: Text = msgspec.UNSET
+    id: Text = msgspec.UNSET
+    created_at: Text = msgspec.UNSET
+    updated_at: Text = msgspec.UNSET
+    created_by: Text = msgspec.UNSET
+    updated_by: Text = msgspec.UNSET
+    company_id: Text = msgspec.UNSET
+
+    @property
+    def entity(self) -> tuple[str, str, str]:
+        """Integration, entity type and entity id."""
+        return self.integration, self.entity_type, self.entity_id
+
+
+FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(MappingRow)}
+# Columns that a row may change, and those that say who made the row and when.
+CHANGEABLE = ("external_id", "allow_duplicate_external_id", "metadata", "last_synced_at", "remote_updated_at", "link")
+STAMPS = ("id", "created_at", "updated_at", "created_by", "updated_by")
+NOT_BLANK = frozenset({"entity_type", "entity_id", "integration", "external_id", "link"})
+TEXTS = (*sorted(NOT_BLANK), "id", "created_by", "updated_by")
+TIMES = ("last_synced_at", "remote_updated_at", "created_at", "updated_at")
+_decoder = msgspec.json.Decoder(MappingRow)
+_list_decoder = msgspec.json.Decoder(list[MappingRow])
+_raw_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+# SQLSTATEs: a value that no column can hold, a blank one, a key too long for its index, another company's row.
+INVALID, BLANK, TOO_LONG, FOREIGN = "22023", "23514", "54000", "42501"
+
+
+@dataclass(eq=False)
+class RowError(ValueError):
+    """A row that cannot be stored, whatever the registry holds."""
+
+    reason: str
+    code: str = INVALID
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def read_list(mappings: bytes) -> list[MappingRow | RowError]:
+    """The rows of a JSON array; those that are no rows, with the reason.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON array.
+    """
+    try:
+        return list(_list_decoder.decode(mappings))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [_read_or_reason(row) for row in _raw_list_decoder.decode(mappings)]
+
+
+def _read_or_reason(row: msgspec.Raw) -> MappingRow | RowError:
+    try:
+        return read(row)
+    except RowError as error:
+        return error
+
+
+def read(row: bytes | msgspec.Raw) -> MappingRow:
+    """The row of a JSON object.
+
+    Raises:
+        RowError: it is none.
+    """
+    try:
+        return _decoder.decode(row)
+    except msgspec.ValidationError as error:
+        raise RowError(misfit_reason(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RowError(misfit_reason(str(error))) from None
+    except RecursionError:
+        raise RowError("its JSON is nested too deep") from None
+
+
+def misfit_reason(message: str) -> str:
+    """The reason for which JSON is no row, from the decoder's message.
+
+    >>> misfit_reason("Expected `str | null`, got `int` - at `$.externalId`")
+    'externalId is a number; write it as a string, so that no digit is lost'
+    >>> misfit_reason("Object missing required field `entityId`")
+    'entityId is missing'
+    >>> misfit_reason("Input data was truncated")
+    'its JSON breaks off before its end'
+    """
+    if message == "Input data was truncated":
+        return "its JSON breaks off before its end"
+    found = misfit.read(message)
+    if found.kind == "missing":
+        return f"{found.name} is missing"
+    if found.kind == "unknown":
+        return f"{found.name} is not one of the columns"
+    if found.may_lose_digits:
+        return f"{found.path} is a number; write it as a string, so that no digit is lost"
+    if found.kind == "type" and found.path:
+        return f"{found.path}: {found.message}"
+    return found.message if found.kind == "type" else message
+
+
+def check(row: MappingRow, company_id: str) -> None:
+    """Check the values of a row, and bring its times to the one form that every PostgreSQL reads.
+
+    Raises:
+        RowError: a value cannot be stored, or the row is another company's.
+    """
+    _check_texts(row)
+    _check_length(row, company_id)
+    for name in TIMES:
+        value = getattr(row, name)
+        if value:
+            setattr(row, name, time(FIELDS[name], value))
+    if row.metadata and NUL_ESCAPE.search(row.metadata):
+        raise _nul("metadata")
+    if row.company_id and row.company_id != company_id:
+        raise RowError("companyId is another company's", FOREIGN)
+
+
+def _check_texts(row: MappingRow) -> None:
+    for name in TEXTS:
+        value = getattr(row, name)
+        if value is msgspec.UNSET or value is None:
+            continue
+        if not value.strip(WHITE_SPACE) and name in NOT_BLANK:
+            raise RowError(f"{FIELDS[name]} must not be blank", BLANK)
+        if "\0" in value:
+            raise _nul(name)
+
+
+def _check_length(row: MappingRow, company_id: str) -> None:
+    """A key has to fit into an entry of its index."""
+    external_id = row.external_id or ""
+    given_id = row.id or ""
+    parts = (company_id, row.entity_type, row.integration, max(row.entity_id, external_id, given_id, key=len))
+    if sum(map(len, parts)) * CHARACTER_BYTES_MAX <= KEY_BYTES_MAX:
+        return
+    shared = sum(len(part.encode()) for part in parts[:3])
+    for name, value in (("entity_id", row.entity_id), ("external_id", external_id), ("id", given_id)):
+        if shared + len(value.encode()) > KEY_BYTES_MAX:
+            raise RowError(f"{FIELDS[name]} is too long: its key is longer than {KEY_BYTES_MAX} bytes", TOO_LONG)
+
+
+def _nul(name: str) -> RowError:
+    return RowError(f"{FIELDS[name]} contains a NUL character, which PostgreSQL cannot store")
+
+
+def time(column: str, text: str) -> str:
+    """The same time in the one form that every PostgreSQL reads; without an offset it is UTC.
+
+    >>> time("lastSyncedAt", "2026-03-01T10:00:00Z"), time("lastSyncedAt", "20260301")
+    ('2026-03-01T10:00:00+00:00', '2026-03-01T00:00:00')
+
+    Raises:
+        RowError: it is no time.
+    """
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        if FAR_TIME.fullmatch(text):
+            return text
+        raise RowError(f"{column} is not an ISO 8601 time") from None
+
+
+def given(row: MappingRow) -> tuple[str, ...]:
+    """The names of the columns that the row gives and may change.
+
+    >>> given(MappingRow(entity_type="item", entity_id="1", integration="xero", link=None))
+    ('link',)
+    """
+    return tuple([FIELDS[name] for name in CHANGEABLE if getattr(row, name) is not msgspec.UNSET])
+
+
+def without_stamps(row: MappingRow) -> MappingRow:
+    """The row without what the server makes, which may be there as in a row that was read."""
+    for name in STAMPS:
+        setattr(row, name, msgspec.UNSET)
+    return row
