@@ -9,18 +9,21 @@ import pytest
 from tieline.postgres.database import connected
 from tieline.postgres.session import Session
 from tieline.transfer import records
-from tieline.transfer.load import Job, Landed, load
+from tieline.transfer.landed import Job, Landed
+from tieline.transfer.load import load
 from tieline.transfer.unload import unload
 
-COUNTED = ("created", "updated", "unchanged", "skipped")
+COUNTED = ("created", "updated", "unchanged", "kept", "skipped")
 
 
 @dataclass
 class Loaded:
-    """How a load ended: what was counted (only what is not zero), and the refused lines with their reasons."""
+    """How a load ended: what was counted (only what is not zero), and by line what was refused and moved."""
 
     counts: dict
     refused: dict
+    holders: dict
+    moved: dict
 
 
 @dataclass
@@ -33,14 +36,23 @@ class Registry:
     def load(self, what, text, form="csv", **job):
         """Load a file's text as the command line would."""
         stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
-        return self.load_records(what, records.read(stream, form, what, self.id), **job)
+        return self.load_records(what, records.read(stream, form, what).records, **job)
 
     def load_records(self, what, records, **job):
         landed = Landed()
         with connected(self.database.dsn) as conn:
-            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), landed.merge)
+            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), landed.add)
         counts = {name: getattr(landed, name) for name in COUNTED if getattr(landed, name)}
-        return Loaded(counts, {refused.line: refused.reason for refused in landed.refused})
+        return Loaded(
+            counts,
+            {refused.line: refused.reason for refused in landed.refused},
+            {
+                refused.line: (refused.holder.entity_type, refused.holder.entity_id, refused.holder.mapping_id)
+                for refused in landed.refused
+                if refused.holder is not None
+            },
+            {moved.record.line: (moved.loser.entity_type, moved.loser.entity_id) for moved in landed.moved},
+        )
 
     def export(self, what, form="csv"):
         """The file of a company."""

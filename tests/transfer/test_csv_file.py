@@ -1,28 +1,31 @@
 import io
+import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tieline.transfer import csv_file
-from tieline.transfer.columns import COLUMNS, Refused, Row
+from tieline.transfer.columns import Record, Refused
 from tieline.transfer.formats import RECORD_BYTES_MAX, FileRefusedError
 
 HEADER = "entityType,entityId,integration,externalId,link\n"
 
 
-def read(text, what="mappings", company="acme"):
+def read(text, what="mappings"):
     data = text if isinstance(text, bytes) else text.encode()
-    return list(csv_file.read(io.BytesIO(data), COLUMNS[what], company))
+    return list(csv_file.read(io.BytesIO(data), what).records)
 
 
-def cells(row, what="mappings"):
-    """The cells that the row gives, by column."""
-    return {
-        column.name: cell
-        for place, (column, cell) in enumerate(zip(COLUMNS[what], row.cells, strict=True))
-        if row.given >> place & 1
-    }
+def cells(record):
+    """The values that the record gives, by column."""
+    return json.loads(msgspec.json.encode(record.row))
+
+
+def told(refused):
+    """The line and the reason of a refused record."""
+    return refused.line, refused.reason
 
 
 def test_columns_come_in_any_order_and_cells_stay_text():
@@ -30,9 +33,9 @@ def test_columns_come_in_any_order_and_cells_stay_text():
     assert cells(row) == {"entityType": "item", "entityId": "0012", "integration": "xero", "externalId": " 007/a "}
 
 
-def test_an_empty_field_is_null_and_a_quoted_one_is_empty_text():
+def test_an_empty_field_is_null_quoted_or_not():
     null, empty = read(HEADER + 'item,1,xero,,\nitem,1,xero,"",\n')
-    assert (cells(null)["externalId"], cells(empty)["externalId"]) == (None, "")
+    assert (cells(null)["externalId"], cells(empty)["externalId"]) == (None, None)
 
 
 def test_a_column_that_the_file_lacks_is_not_given():
@@ -86,14 +89,15 @@ def test_a_file_whose_columns_are_unclear_is_refused_whole(header, reason):
 )
 def test_a_record_that_cannot_be_read_is_refused_and_the_others_land(line, reason):
     before, refused, after = read(HEADER.encode() + b"item,0,xero,,\n" + line + b"item,9,xero,,\n")
-    assert refused == Refused(3, reason)
+    assert isinstance(refused, Refused)
+    assert told(refused) == (3, reason)
     assert (cells(before)["entityId"], cells(after)["entityId"]) == ("0", "9")
 
 
 @pytest.mark.parametrize("end", ['item,2,xero,"A', 'item,2,xero,"A\nB\n', 'item,2,xero,"A""\n'])
 def test_a_file_that_breaks_off_inside_quotes_refuses_that_record_alone(end):
     landed, refused = read(HEADER + "item,1,xero,,\n" + end)
-    assert isinstance(landed, Row)
+    assert isinstance(landed, Record)
     assert refused.line == 3
     assert refused.reason.startswith("a quote opens here and is not closed before the end of the file")
 
@@ -103,20 +107,18 @@ def test_a_file_that_breaks_off_inside_quotes_refuses_that_record_alone(end):
     [
         ("metadata", "{", "metadata is not JSON: Input data was truncated"),
         ("metadata", "[" * 5000 + "]" * 5000, "metadata is JSON that is nested too deep"),
-        ("lastSyncedAt", "yesterday", "lastSyncedAt is not an ISO 8601 time"),
         ("allowDuplicateExternalId", "maybe", "allowDuplicateExternalId must be true or false"),
-        ("companyId", "globex", "companyId is another company's"),
     ],
 )
 def test_a_cell_that_is_not_what_its_column_asks_for_is_refused(column, text, reason):
     [refused] = read(f"entityType,entityId,integration,{column}\nitem,1,xero,{text}\n")
-    assert refused == Refused(2, reason)
+    assert told(refused) == (2, reason)
 
 
 @pytest.mark.parametrize("element_id", ["0", "-1", "abc", "9223372036854775808", "1.5", "٣"])
 def test_an_element_id_is_a_positive_64_bit_number(element_id):
     [refused] = read(f"id,title\n{element_id},A\n", what="elements")
-    assert refused == Refused(2, "id must be a whole number from 1 to 9223372036854775807")
+    assert told(refused) == (2, "id must be a whole number from 1 to 9223372036854775807")
 
 
 TEXT = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"))
@@ -128,4 +130,5 @@ def test_whatever_postgresql_writes_as_csv_is_read_back(records):
         return "" if cell is None else '"' + cell.replace('"', '""') + '"'
 
     text = "".join(f"item,1,xero,{field(first)},{field(second)}\n" for first, second in records)
-    assert [(row.cells[3], row.cells[8]) for row in read(HEADER + text)] == records
+    found = [(record.row.external_id, record.row.link) for record in read(HEADER + text)]
+    assert found == [(first or None, second or None) for first, second in records]

@@ -35,7 +35,7 @@ def test_ids_above_2_to_the_53_do_not_move_the_counter(ours):
 
 def test_an_id_that_the_same_file_has_given_already_is_refused(ours):
     loaded = ours.load("elements", "id,title\n7,A\n07,B\n")
-    assert loaded.refused == {3: "line 2 of this file already says what becomes of element 7"}
+    assert loaded.refused == {3: "Line 2 says already what becomes of element 7"}
 
 
 def test_systems_are_created_changed_and_left_alone(ours):
@@ -53,13 +53,13 @@ def test_an_address_of_another_system_is_refused_with_its_name(ours):
     ours.load("systems", "integration,systemUrl\nxero,https://xero.example\n")
     loaded = ours.load("systems", "integration,systemUrl\ncrm,HTTPS://XERO.example:443/\nshop,https://shop.example\n")
     assert loaded.counts == {"created": 1}
-    assert loaded.refused == {2: "'https://xero.example' is held by the system xero"}
+    assert loaded.refused == {2: "The systemUrl is held by the system xero"}
 
 
 def test_the_default_moves_and_a_file_has_one(ours):
     ours.load("systems", "integration,isDefault\na,true\n")
     loaded = ours.load("systems", "integration,isDefault\nb,true\nc,true\n")
-    assert loaded.refused == {3: "line 2 of this file already is the default system"}
+    assert loaded.refused == {3: "Line 2 makes another system the default one"}
     assert systems(ours, 'integration, "isDefault"') == [("a", False), ("b", True)]
 
 

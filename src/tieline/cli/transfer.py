@@ -4,8 +4,8 @@ import csv
 import os
 import secrets
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated
@@ -15,18 +15,22 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tieline.cli.terminal import Options, RefusalError, answer, registry, say, session
+from tieline.store.batches.plan import OnConflict, OnExisting
+from tieline.store.batches.results import Holder, MappingKey
 from tieline.transfer import records
-from tieline.transfer.columns import Refused, What
+from tieline.transfer.columns import File, Refused, What
 from tieline.transfer.formats import FileRefusedError, Format, format_of
-from tieline.transfer.load import Job, Landed, StoppedError, load
-from tieline.transfer.plan import OnConflict
+from tieline.transfer.landed import Job, Landed, Moved
+from tieline.transfer.load import StoppedError, load
+from tieline.transfer.mappings import texts
 from tieline.transfer.unload import unload
 
+REPORT_COLUMNS = ("line", "code", "reason", "holderEntityType", "holderEntityId", "holderMappingId")
 # The terminal shows so many refused rows and counts the rest; --report writes them all.
 REFUSED_SHOWN_MAX = 1_000
 
 
-def import_file(
+def import_file(  # noqa: PLR0913 -- an option each
     file: Annotated[str, Parameter(name="FILE", allow_leading_hyphen=True, help="The file; - is standard input.")],
     *,
     company: str,
@@ -37,27 +41,28 @@ def import_file(
     on_conflict: Annotated[
         OnConflict, Parameter(help="What to do when another entity holds the external id.")
     ] = "report",
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    on_existing: Annotated[
+        OnExisting, Parameter(help="What to do when the entity is linked in that system already.")
+    ] = "update",
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would happen, and change nothing.")] = False,
     report: Annotated[
-        str | None, Parameter(help="A CSV file to write all refused rows to, with line and reason.")
+        str | None, Parameter(help="A CSV file to write all refused rows and moved ids to, with line and reason.")
     ] = None,
     options: Options | None = None,
 ) -> int:
     """Import a file. Rows that are there already change nothing; rows that cannot land are reported."""
     form = _form(file, format_)
-    job = Job(what, session(company, f"import_{secrets.token_hex(8)}"), on_conflict, is_dry_run=dry_run)
+    job = Job(what, session(company, f"import_{secrets.token_hex(8)}"), on_conflict, on_existing, dry_run)
     tally = _Tally()
     stopped = None
-    with (
-        _opened(file) as stream,
-        _noting(report) as note,
-        registry(options) as conn,
-        _progress(file, stream) as advance,
-    ):
+    with ExitStack() as stack:
+        stream = stack.enter_context(_opened(file))
+        read = _read(stream, form, what)
+        note = stack.enter_context(_noting(report, read.columns))
+        conn = stack.enter_context(registry(options))
+        advance = stack.enter_context(_progress(file, stream))
         try:
-            load(conn, records.read(stream, form, what, company), job, lambda landed: tally.add(landed, note, advance))
-        except FileRefusedError as error:
-            raise RefusalError(str(error)) from None
+            load(conn, read.records, job, lambda landed: tally.add(landed, note, advance))
         except StoppedError as error:
             stopped = error
     if tally.refused > REFUSED_SHOWN_MAX:
@@ -74,11 +79,13 @@ class _Tally:
 
     landed: Landed = field(default_factory=Landed)
     refused: int = 0
+    moved: int = 0
 
-    def add(self, landed: Landed, note: Callable[[Refused], None], advance: Callable[[], None]) -> None:
-        self.landed.add(landed)
+    def add(self, landed: Landed, note: Callable[[Landed], None], advance: Callable[[], None]) -> None:
+        note(landed)
+        self.landed.add(Landed(landed.created, landed.updated, landed.unchanged, landed.kept, landed.skipped))
+        self.moved += len(landed.moved)
         for refused in landed.refused:
-            note(refused)
             self.refused += 1
             if self.refused <= REFUSED_SHOWN_MAX:
                 say(f"line {refused.line}: {refused.reason}")
@@ -88,7 +95,8 @@ class _Tally:
         counts = self.landed
         return (
             f"{counts.created:,} created, {counts.updated:,} updated, {counts.unchanged:,} unchanged, "
-            f"{counts.skipped:,} skipped, {self.refused:,} refused"
+            f"{counts.kept:,} kept, moved ({self.moved:,} ids taken from others), {counts.skipped:,} skipped, "
+            f"{self.refused:,} refused"
         )
 
 
@@ -132,15 +140,50 @@ def _opened(name: str) -> Generator[IO[bytes]]:
         raise RefusalError(f"The file {name} cannot be read: {error.strerror}.") from None
 
 
+def _read(stream: IO[bytes], form: Format, what: What) -> File:
+    try:
+        return records.read(stream, form, what)
+    except FileRefusedError as error:
+        raise RefusalError(str(error)) from None
+
+
 @contextmanager
-def _noting(name: str | None) -> Generator[Callable[[Refused], None]]:
+def _noting(name: str | None, columns: Sequence[str]) -> Generator[Callable[[Landed], None]]:
+    """The report: what the file said in each of these rows, and what became of it."""
     if name is None:
         yield lambda _: None
         return
     with Path(name).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("line", "reason"))
-        yield lambda refused: writer.writerow((refused.line, refused.reason))
+        writer = csv.DictWriter(file, [*columns, *REPORT_COLUMNS], extrasaction="ignore")
+        writer.writeheader()
+
+        def note(landed: Landed) -> None:
+            writer.writerows(map(_refused_row, landed.refused))
+            writer.writerows(map(_moved_row, landed.moved))
+
+        yield note
+
+
+def _refused_row(refused: Refused) -> dict[str, object]:
+    row: dict[str, object] = {**refused.given, "line": refused.line, "code": refused.code, "reason": refused.reason}
+    if refused.holder is not None:
+        row |= _holder_columns(refused.holder)
+    return row
+
+
+def _moved_row(moved: Moved) -> dict[str, object]:
+    loser = moved.loser
+    reason = f"The external id was taken from {loser.entity_type} {loser.entity_id}"
+    said = {"line": moved.record.line, "code": "moved", "reason": reason}
+    return {**texts(moved.record), **said, **_holder_columns(loser)}
+
+
+def _holder_columns(holder: Holder | MappingKey) -> dict[str, object]:
+    return {
+        "holderEntityType": holder.entity_type,
+        "holderEntityId": holder.entity_id,
+        "holderMappingId": holder.mapping_id,
+    }
 
 
 @contextmanager

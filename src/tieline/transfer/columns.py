@@ -1,188 +1,232 @@
-"""What a file of mappings, elements or systems consists of: its columns, and how the text of each is checked."""
+"""The columns of files of mappings, elements and systems, and how a cell of CSV becomes a value."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import msgspec
 
 from tieline.integers import BIGINT_MAX, DIGITS_MAX
+from tieline.store.batches.results import Holder
+from tieline.store.batches.rows import BLANK, FOREIGN, WHITE_SPACE, MappingRow, RowError, Text, time
 
 What = Literal["mappings", "elements", "systems"]
-# What stands in a cell for the database: text that PostgreSQL reads as the column's type, or null.
+# The text of a cell; none for an empty one.
 Cell = str | None
-Check = Callable[[str], str]
+Boolean = bool | msgspec.UnsetType | None
 
-BOOLEANS = {"true": "true", "t": "true", "1": "true", "false": "false", "f": "false", "0": "false"}
-# What the database writes and Python's dates cannot hold; whether it can be read back is the database's to say.
-FAR_TIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d){0,2}( BC)?|-?infinity")
+BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 HTTP_ADDRESS = re.compile(r"https?://[^/?#\s]+\S*", re.IGNORECASE)
+TITLE_LENGTH_MAX = 1024
 
 
-class CellError(ValueError):
-    """A cell that its column cannot hold; the text goes on after the column's name."""
+class ElementRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
+    """An element as it was given: a field that is unset was left out."""
+
+    id: int | str | msgspec.UnsetType | None = msgspec.UNSET
+    title: str
+    creation_time: Text = msgspec.UNSET
+    modification_date: Text = msgspec.UNSET
+    company_id: Text = msgspec.UNSET
+
+
+class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
+    """An external system as it was given: a field that is unset was left out."""
+
+    integration: str
+    name: Text = msgspec.UNSET
+    system_url: Text = msgspec.UNSET
+    link_template: Text = msgspec.UNSET
+    is_default: Boolean = msgspec.UNSET
+    active: Boolean = msgspec.UNSET
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    company_id: Text = msgspec.UNSET
+
+
+AnyRow = MappingRow | ElementRow | SystemRow
+ROWS: dict[What, type[MappingRow] | type[ElementRow] | type[SystemRow]] = {
+    "mappings": MappingRow,
+    "elements": ElementRow,
+    "systems": SystemRow,
+}
+assert set(ROWS) == set(get_args(What))
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a file; `check` is None when any text will do."""
-
-    name: str
-    check: Check | None = None
-    is_required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record of a file: its cells in the order of COLUMNS, and which columns it gives, as bits."""
+class Record:
+    """One record of a file. `cells` are the texts of a CSV record by its columns; other forms have none."""
 
     line: int
-    given: int
-    cells: Sequence[Cell]
+    row: AnyRow
+    cells: Mapping[str, Cell] | None = None
+    # Of its text.
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One record that does not land, and why."""
+    """One record that does not land, and why.
+
+    `duplicate_of` is the line of another record that stands in its way, `given` its texts by the columns of the file.
+    """
 
     line: int
     reason: str
+    code: str = "22023"
+    holder: Holder | None = None
+    duplicate_of: int | None = None
+    given: Mapping[str, Cell] = field(default_factory=dict[str, Cell])
 
 
-def time(text: str) -> str:
-    """The same time in the one form that every PostgreSQL reads; without an offset it is UTC.
+@dataclass(frozen=True, slots=True)
+class File:
+    """The columns of a file, in its order, and its records."""
 
-    >>> time("2026-03-01T10:00:00Z"), time("20260301")
-    ('2026-03-01T10:00:00+00:00', '2026-03-01T00:00:00')
+    columns: Sequence[str]
+    records: Iterator[Record | Refused]
+
+
+def columns(what: What) -> list[str]:
+    """All columns that a file of this kind may have.
+
+    >>> columns("elements")
+    ['id', 'title', 'creationTime', 'modificationDate', 'companyId']
     """
-    try:
-        return datetime.fromisoformat(text).isoformat()
-    except ValueError:
-        if FAR_TIME.fullmatch(text):
-            return text
-        raise CellError("is not an ISO 8601 time") from None
+    return [each.encode_name for each in msgspec.structs.fields(ROWS[what])]
 
 
-def boolean(text: str) -> str:
+def required(what: What) -> list[str]:
+    """The columns that a file of this kind must have.
+
+    >>> required("systems")
+    ['integration']
+    """
+    return [each.encode_name for each in msgspec.structs.fields(ROWS[what]) if each.required]
+
+
+def row_of_cells(what: What, cells: Mapping[str, Cell]) -> AnyRow:
+    """The row that the cells of a CSV record give; an empty cell is null.
+
+    >>> row_of_cells("elements", {"id": "7", "title": "Chair"}).id
+    7
+
+    Raises:
+        RowError: a cell cannot be read as what its column asks for.
+    """
+    kind = ROWS[what]
+    readers = READERS[what]
+    values: dict[str, object] = {}
+    for name, text in cells.items():
+        field_name, read, is_required = readers[name]
+        if text is not None:
+            values[field_name] = text if read is None else read(name, text)
+        elif is_required:
+            raise RowError(f"{name} is missing")
+        else:
+            values[field_name] = NULL if read is json_value else None
+    return kind(**values)  # pyright: ignore[reportArgumentType] -- the readers give what the fields take
+
+
+def boolean(column: str, text: str) -> bool:
     """True or false, as people and PostgreSQL write them.
 
-    >>> boolean("T"), boolean("0")
-    ('true', 'false')
+    >>> boolean("active", "T"), boolean("active", "0")
+    (True, False)
     """
     try:
         return BOOLEANS[text.lower()]
     except KeyError:
-        raise CellError("must be true or false") from None
+        raise RowError(f"{column} must be true or false") from None
 
 
-def json_text(text: str) -> str:
+def json_value(column: str, text: str) -> msgspec.Raw:
     """JSON, exactly as it is written.
 
-    >>> json_text('{"size": 1.10}')
-    '{"size": 1.10}'
+    >>> bytes(json_value("metadata", '{"size": 1.10}'))
+    b'{"size": 1.10}'
     """
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        return msgspec.json.decode(text, type=msgspec.Raw).copy()
     except msgspec.DecodeError as error:
-        raise CellError(f"is not JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
+        raise RowError(f"{column} is not JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
     except RecursionError:
-        raise CellError("is JSON that is nested too deep") from None
-    return text
+        raise RowError(f"{column} is JSON that is nested too deep") from None
 
 
-def element_id(text: str) -> str:
+def element_id(column: str, text: str) -> int:
     """A positive 64-bit number.
 
-    >>> element_id("298")
-    '298'
+    >>> element_id("id", "298")
+    298
     """
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:DIGITS_MAX]) <= BIGINT_MAX:
-        raise CellError(f"must be a whole number from 1 to {BIGINT_MAX}")
-    return str(int(text))
+        raise RowError(f"{column} must be a whole number from 1 to {BIGINT_MAX}")
+    return int(text)
 
 
-def system_url(text: str) -> str:
-    """The address of another system.
-
-    >>> system_url("https://crm.example:8443/eu")
-    'https://crm.example:8443/eu'
-    """
-    if not HTTP_ADDRESS.fullmatch(text):
-        raise CellError(f"must be an absolute http or https address without spaces, not {text[:100]!r}")
-    return text
-
-
-def link_template(text: str) -> str:
-    """Where records of another system are, with a place for the id.
-
-    >>> link_template("https://crm.example/items/{externalId}")
-    'https://crm.example/items/{externalId}'
-    """
-    if "{externalId}" not in text:
-        raise CellError(f"must contain {{externalId}}, where the id goes, and {text[:100]!r} does not")
-    return text
-
-
-# The order of the columns is also the order of the bits of `given`, which the statements in store/sql/transfer read.
-# companyId, which only says that the file is this company's, is last.
-COLUMNS: dict[What, tuple[Column, ...]] = {
-    "mappings": (
-        Column("entityType", is_required=True),
-        Column("entityId", is_required=True),
-        Column("integration", is_required=True),
-        Column("externalId"),
-        Column("allowDuplicateExternalId", boolean),
-        Column("metadata", json_text),
-        Column("lastSyncedAt", time),
-        Column("remoteUpdatedAt", time),
-        Column("link"),
-        Column("id"),
-        Column("createdAt", time),
-        Column("updatedAt", time),
-        Column("createdBy"),
-        Column("updatedBy"),
-        Column("companyId"),
-    ),
-    "elements": (
-        Column("id", element_id),
-        Column("title", is_required=True),
-        Column("creationTime", time),
-        Column("modificationDate", time),
-        Column("companyId"),
-    ),
-    "systems": (
-        Column("integration", is_required=True),
-        Column("name"),
-        Column("systemUrl", system_url),
-        Column("linkTemplate", link_template),
-        Column("isDefault", boolean),
-        Column("active", boolean),
-        Column("metadata", json_text),
-        Column("companyId"),
-    ),
+NULL = msgspec.Raw(b"null")
+Reader = Callable[[str, str], object]
+_READERS: dict[What, dict[str, Reader]] = {
+    "mappings": {"allowDuplicateExternalId": boolean, "metadata": json_value},
+    "elements": {"id": element_id},
+    "systems": {"isDefault": boolean, "active": boolean, "metadata": json_value},
 }
-assert set(COLUMNS) == set(get_args(What))
+# By the column: the field, how its text is read (none: as it is), and whether it must be there.
+READERS: dict[What, dict[str, tuple[str, Reader | None, bool]]] = {
+    what: {
+        each.encode_name: (each.name, _READERS[what].get(each.encode_name), each.required)
+        for each in msgspec.structs.fields(kind)
+    }
+    for what, kind in ROWS.items()
+}
 
 
-def checked(columns: Sequence[Column], cells: Sequence[Cell], company_id: str) -> list[Cell]:
-    """The cells as the database takes them.
+def check_element(row: ElementRow, company_id: str) -> None:
+    """Check the values of an element, and bring its id and times to one form.
 
     Raises:
-        CellError: one of them cannot be what its column asks for; the text is a whole reason.
+        RowError: a value cannot be stored, or the row is another company's.
     """
-    taken = list(cells)
-    for place, column in enumerate(columns):
-        text = taken[place]
-        if text is None:
-            if column.is_required:
-                raise CellError(f"{column.name} is missing")
-        elif column.check is not None:
-            try:
-                taken[place] = column.check(text)
-            except CellError as error:
-                raise CellError(f"{column.name} {error}") from None
-        elif column.name == "companyId" and text not in {"", company_id}:
-            raise CellError("companyId is another company's")
-    return taken
+    if isinstance(row.id, str | int):
+        row.id = element_id("id", str(row.id))
+    _check_text("title", row.title)
+    if len(row.title) > TITLE_LENGTH_MAX:
+        raise RowError(f"title has more than {TITLE_LENGTH_MAX} characters")
+    row.creation_time = _time("creationTime", row.creation_time)
+    row.modification_date = _time("modificationDate", row.modification_date)
+    _check_company(row.company_id, company_id)
+
+
+def check_system(row: SystemRow, company_id: str) -> None:
+    """Check the values of an external system.
+
+    Raises:
+        RowError: a value cannot be stored, or the row is another company's.
+    """
+    _check_text("integration", row.integration)
+    for name, value in (("name", row.name), ("systemUrl", row.system_url), ("linkTemplate", row.link_template)):
+        if isinstance(value, str):
+            _check_text(name, value)
+    url, template = row.system_url, row.link_template
+    if isinstance(url, str) and not HTTP_ADDRESS.fullmatch(url):
+        raise RowError(f"systemUrl must be an absolute http or https address without spaces, not {url[:100]!r}")
+    if isinstance(template, str) and "{externalId}" not in template:
+        raise RowError(f"linkTemplate must contain {{externalId}}, where the id goes, and {template[:100]!r} does not")
+    _check_company(row.company_id, company_id)
+
+
+def _check_text(name: str, value: str) -> None:
+    if not value.strip(WHITE_SPACE):
+        raise RowError(f"{name} must not be blank", BLANK)
+    if "\0" in value:
+        raise RowError(f"{name} contains a NUL character, which PostgreSQL cannot store")
+
+
+def _time(column: str, value: Text) -> Text:
+    return time(column, value) if isinstance(value, str) else value
+
+
+def _check_company(given: Text, company_id: str) -> None:
+    if given and given != company_id:
+        raise RowError("companyId is another company's", FOREIGN)

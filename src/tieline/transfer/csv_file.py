@@ -1,9 +1,10 @@
-"""CSV to rows, by a reader of our own: the standard one cannot tell an empty field (null) from a quoted one (text)."""
+"""CSV → records, by a reader that keeps the numbers of lines, and each bad record to itself."""
 
 from collections.abc import Generator, Iterator, Sequence
 from typing import IO
 
-from tieline.transfer.columns import Cell, CellError, Column, Refused, Row, checked
+from tieline.store.batches.rows import RowError
+from tieline.transfer.columns import Cell, File, Record, Refused, What, columns, required, row_of_cells
 from tieline.transfer.formats import RECORD_BYTES_MAX, FileRefusedError, decoded, lines, too_long
 
 NOT_CLOSED = "a quote opens here and is not closed before the end of the file"
@@ -13,26 +14,24 @@ class _OpenQuoteError(Exception):
     """The text ends inside a quoted field."""
 
 
-def read(
-    stream: IO[bytes], columns: Sequence[Column], company_id: str, *, is_spreadsheet: bool = False
-) -> Iterator[Row | Refused]:
-    """The file's records; their cells are in the order of `columns`, whatever the file's is.
+def read(stream: IO[bytes], what: What, *, is_spreadsheet: bool = False) -> File:
+    """The file's columns and records.
 
     `is_spreadsheet`: text may stand as a formula that gives it, as an export for spreadsheets writes it.
 
     Raises:
-        FileRefusedError: the header does not name columns of these.
+        FileRefusedError: the heading does not name columns of such a file.
     """
     records = map(_without_formulas, _records(stream)) if is_spreadsheet else _records(stream)
-    header = _header(records, columns)
-    return _rows(records, header, columns, company_id)
+    header = _header(records, what)
+    return File(header, _rows(records, header, what))
 
 
 def fields(text: str) -> list[Cell]:
-    r"""The fields of one record; an empty one is null unless it is quoted.
+    r"""The fields of one record; an empty one is null, quoted or not.
 
     >>> fields('element,,"a ""b"", c",""\n')
-    ['element', None, 'a "b", c', '']
+    ['element', None, 'a "b", c', None]
 
     Raises:
         ValueError: a quote stands where none may.
@@ -58,7 +57,7 @@ def unformulated(cell: Cell) -> Cell:
     """
     if cell is None or len(cell) < len('=""') or not (cell.startswith('="') and cell.endswith('"')):
         return cell
-    return cell[2:-1].replace('""', '"')
+    return cell[2:-1].replace('""', '"') or None
 
 
 def _without_formulas(record: tuple[int, list[Cell]] | Refused) -> tuple[int, list[Cell]] | Refused:
@@ -86,7 +85,7 @@ def _quoted(text: str, at: int) -> tuple[Cell, int]:
         end += 1
     if end + 1 < len(text) and text[end + 1] != ",":
         raise ValueError(f"text after the closing quote of the field {text[start - 1 : end + 1]!r}")
-    return text[start:end].replace('""', '"'), end + 1
+    return text[start:end].replace('""', '"') or None, end + 1
 
 
 def _records(stream: IO[bytes]) -> Generator[tuple[int, list[Cell]] | Refused]:
@@ -139,13 +138,13 @@ def _skip(pieces: Iterator[tuple[int, bytes]], begun: bytes) -> None:
         quotes += last.count(b'"')
 
 
-def _header(records: Iterator[tuple[int, list[Cell]] | Refused], columns: Sequence[Column]) -> Sequence[Column]:
+def _header(records: Iterator[tuple[int, list[Cell]] | Refused], what: What) -> list[str]:
     first = next(records, None)
     if first is None:
         raise FileRefusedError("The file is empty; its first line must name the columns.")
     if isinstance(first, Refused):
         raise FileRefusedError(f"The first line must name the columns: {first.reason}.")
-    known = {column.name: column for column in columns}
+    known = columns(what)
     names = [name or "" for name in first[1]]
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -157,35 +156,26 @@ def _header(records: Iterator[tuple[int, list[Cell]] | Refused], columns: Sequen
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise FileRefusedError(f"The file names the column {twice[0]} twice.")
-    missing = [column.name for column in columns if column.is_required and column.name not in names]
+    missing = [name for name in required(what) if name not in names]
     if missing:
         raise FileRefusedError(f"The file has no column {missing[0]}.")
-    return [known[name] for name in names]
+    return names
 
 
 def _rows(
-    records: Iterator[tuple[int, list[Cell]] | Refused],
-    header: Sequence[Column],
-    columns: Sequence[Column],
-    company_id: str,
-) -> Generator[Row | Refused]:
-    places = [columns.index(column) for column in header]
-    given = sum(1 << place for place in places)
-    empty: list[Cell] = [None] * len(columns)
+    records: Iterator[tuple[int, list[Cell]] | Refused], header: Sequence[str], what: What
+) -> Generator[Record | Refused]:
     for record in records:
         if isinstance(record, Refused):
             yield record
             continue
         number, cells = record
         if len(cells) != len(header):
-            yield Refused(number, f"{len(cells)} fields where the first line names {len(header)} columns")
+            reason = f"{len(cells)} fields where the first line names {len(header)} columns"
+            yield Refused(number, reason, given=dict(zip(header, cells, strict=False)))
             continue
+        given = dict(zip(header, cells, strict=True))
         try:
-            taken = checked(header, cells, company_id)
-        except CellError as error:
-            yield Refused(number, str(error))
-            continue
-        row = empty.copy()
-        for place, cell in zip(places, taken, strict=True):
-            row[place] = cell
-        yield Row(number, given, row)
+            yield Record(number, row_of_cells(what, given), given, sum(map(len, filter(None, cells))))
+        except RowError as error:
+            yield Refused(number, error.reason, error.code, given=given)

@@ -1,25 +1,87 @@
-"""A batch of elements: what its rows meet, and the statement that writes them."""
+"""A batch of elements of a file: found, numbered and written by a statement each."""
+
+from collections import ChainMap
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+import psycopg
 
 from tieline.sql.statement import shipped
-from tieline.transfer.batch import Batch, Decision
-from tieline.transfer.plan import Standing, Wish, plan
+from tieline.store.batches.results import SAME_MAPPING
+from tieline.store.batches.rows import RowError
+from tieline.transfer.columns import ElementRow, Record, Refused, check_element
+from tieline.transfer.landed import Job, Landed, Lines
+from tieline.transfer.mappings import texts
+
+# Above this ids are no longer whole in JavaScript, and the counter does not follow them.
+COUNTED_ID_MAX = 2**53 - 1
 
 
-def decide(batch: Batch) -> Decision:
-    """Find the elements that are there, decide, and number those that come without an id."""
-    found = {row[0]: row[1:] for row in batch.conn.execute(shipped("transfer/find_elements"), (batch.company_id,))}
-    standings = {line: Standing(line=landed) for line, (landed, _) in found.items()}
-    wishes = [Wish(row.line, None if row.cells[0] is None else ("element", row.cells[0])) for row in batch.rows]
-    made = plan(wishes, standings, {}, {}, batch.on_conflict)
-    decision = Decision(made.refused, [], [line for line, (_, is_unchanged) in found.items() if is_unchanged])
-    batch.conn.execute(shipped("transfer/number_elements"), (batch.company_id, decision.out))
-    return decision
+def land(conn: psycopg.Connection, records: Sequence[Record], job: Job, earlier: Lines) -> tuple[Landed, Lines]:
+    """Write a batch in the caller's transaction.
+
+    `earlier` are the lines of the file that are about elements, by their ids; those of the batch come back.
+    """
+    landed = Landed()
+    lines = ChainMap[int, int]({}, earlier)
+    rows: dict[int, ElementRow] = {}
+    for record in records:
+        row = cast(ElementRow, record.row)
+        try:
+            check_element(row, job.session.company_id)
+            _require_first(record.line, row, lines)
+        except RowError as error:
+            landed.refused.append(Refused(record.line, error.reason, error.code, given=texts(record)))
+        else:
+            rows[record.line] = row
+    if rows:
+        _write(conn, job.session.company_id, list(rows.values()), landed)
+    return landed, dict(lines.maps[0])
 
 
-def write(batch: Batch, decision: Decision) -> tuple[int, int]:
-    """How many are new and how many changed."""
-    lines = [*decision.out, *decision.unchanged]
-    done = batch.conn.execute(shipped("transfer/write_elements"), (batch.company_id, lines)).fetchone()
-    assert done is not None, "it counts"
-    batch.conn.execute(shipped("transfer/note_elements"), (decision.out,))
-    return done[0], done[1]
+def _require_first(line: int, row: ElementRow, lines: ChainMap[int, int]) -> None:
+    """Only the first row of a file about an element lands.
+
+    Raises:
+        RowError: an earlier row is about it.
+    """
+    if not isinstance(row.id, int):
+        return
+    first = lines.setdefault(row.id, line)
+    if first != line:
+        raise RowError(f"Line {first} says already what becomes of element {row.id}", SAME_MAPPING)
+
+
+def _write(conn: psycopg.Connection, company_id: str, rows: Sequence[ElementRow], landed: Landed) -> None:
+    numbered = _numbered(conn, company_id, rows)
+    places = conn.execute(shipped("transfer/find_elements"), (company_id, _json(numbered))).fetchall()
+    same = {int(place) for place, is_same in places if is_same}
+    written = [row for place, row in enumerate(numbered, 1) if place not in same]
+    if written:
+        conn.execute(shipped("transfer/write_elements"), (company_id, _json(written)))
+    landed.unchanged += len(same)
+    landed.updated += len(places) - len(same)
+    landed.created += len(numbered) - len(places)
+
+
+def _numbered(conn: psycopg.Connection, company_id: str, rows: Sequence[ElementRow]) -> list[ElementRow]:
+    """The rows, with new ids for those that have none; the company's counter stays above every id of the file."""
+    missing = sum(not isinstance(row.id, int) for row in rows)
+    highest = max((row.id for row in rows if isinstance(row.id, int) and row.id <= COUNTED_ID_MAX), default=None)
+    if not missing and highest is None:
+        return list(rows)
+    counter = conn.execute(shipped("transfer/number_elements"), (company_id, missing, highest)).fetchone()
+    last = counter[0] if counter is not None else 0
+    numbered: list[ElementRow] = []
+    for row in rows:
+        if isinstance(row.id, int):
+            numbered.append(row)
+        else:
+            last += 1
+            numbered.append(msgspec.structs.replace(row, id=last))
+    return numbered
+
+
+def _json(rows: Sequence[ElementRow]) -> str:
+    return msgspec.json.encode(rows).decode()

@@ -1,223 +1,237 @@
-"""Rows into the registry: COPY of a batch to a staging table, one statement for the batch, a report."""
+"""Records into the registry, batch by batch: each is a transaction, and is told once it has landed."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
+from tempfile import TemporaryFile
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors
 
-from tieline.postgres.session import Session
 from tieline.sql.statement import shipped
 from tieline.store.companies import act
 from tieline.transfer import elements, mappings, systems
-from tieline.transfer.batch import Batch, Decision
-from tieline.transfer.columns import Refused, Row, What
-from tieline.transfer.plan import OnConflict
+from tieline.transfer.columns import Record, Refused, What
+from tieline.transfer.held import Held, HeldRecord, batches
+from tieline.transfer.landed import Job, Landed, Lines
 
 BATCH_ROWS_MAX = 10_000
-BATCH_CHARACTERS_MAX = 8_000_000
+BATCH_BYTES_MAX = 8_000_000
 # Without statistics every index that begins with the company looks alike to the planner, and a look-up may read all of
 # it. A table that grows is analyzed after this many rows, and each time that they have doubled.
 ANALYZE_ROWS_MIN = 5_000
 # Of a batch that met other writers in the same rows.
 ATTEMPTS_MAX = 8
 
-BROKEN = {
-    "externalSystem_systemUrl_check": "systemUrl must be an absolute http or https address",
-    "externalSystem_linkTemplate_check": "linkTemplate must contain {externalId}",
-    "externalSystem_companyId_canonical_key": "another external system has this systemUrl",
-    "externalSystem_companyId_systemUrl_key": "another external system has this systemUrl",
+TABLES: dict[What, str] = {"mappings": "externalIntegrationMapping", "elements": "element", "systems": "externalSystem"}
+ANALYZE: dict[What, str] = {
+    "mappings": "transfer/analyze_mappings",
+    "elements": "transfer/analyze_elements",
+    "systems": "transfer/analyze_systems",
 }
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
-# What a value alone can cause: the database finds it, and the row that has it is looked for by halves.
-UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.IntegrityError)
+# What a value alone can cause: PostgreSQL says that there is one, and the row that has it is looked for by halves.
+UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How one kind of record is loaded: its table, and what happens to a staged batch, in that order."""
-
-    table: str
-    copy: str
-    decide: Callable[[Batch], Decision]
-    write: Callable[[Batch, Decision], tuple[int, int]]
-    clear: str
-    analyze: str
-
-
-KINDS: dict[What, Kind] = {
-    "mappings": Kind(
-        "externalIntegrationMapping",
-        "transfer/copy_mappings",
-        mappings.decide,
-        mappings.write,
-        "transfer/clear_mappings",
-        "transfer/analyze_mappings",
-    ),
-    "elements": Kind(
-        "element",
-        "transfer/copy_elements",
-        elements.decide,
-        elements.write,
-        "transfer/clear_elements",
-        "transfer/analyze_elements",
-    ),
-    "systems": Kind(
-        "externalSystem",
-        "transfer/copy_systems",
-        systems.decide,
-        systems.write,
-        "transfer/clear_systems",
-        "transfer/analyze_systems",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is loaded, for whom, and how."""
-
-    what: What
-    session: Session
-    on_conflict: OnConflict = "report"
-    is_dry_run: bool = False
-
-
-@dataclass(slots=True)
-class Landed:
-    """How many rows became what."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: int = 0
-    refused: list[Refused] = field(default_factory=list[Refused])
-
-    def merge(self, other: "Landed") -> None:
-        """Take these over."""
-        self.add(other)
-        self.refused += other.refused
-
-    def add(self, other: "Landed") -> None:
-        """Count these too; the refused ones are kept by whom they were reported to."""
-        self.created += other.created
-        self.updated += other.updated
-        self.unchanged += other.unchanged
-        self.skipped += other.skipped
+T = TypeVar("T")
+Batch = tuple[list[Record], list[Refused]]
+Report = Callable[[Landed], None]
 
 
 class StoppedError(Exception):
     """A batch did not land for a reason that is not one of its rows; the text says which lines and why."""
 
 
-def load(
-    conn: psycopg.Connection, records: Iterable[Row | Refused], job: Job, report: Callable[[Landed], None]
-) -> None:
+def load(conn: psycopg.Connection, records: Iterable[Record | Refused], job: Job, report: Report) -> None:
     """Load the records, in their order, and report each batch once it has landed.
 
     Raises:
         StoppedError: a batch did not land; what was reported before it has.
         UnknownCompanyError: there is no such company.
     """
-    conn.execute(shipped("transfer/stage"))
     # A dry run is one transaction, so that later batches meet what earlier ones would have left.
     with conn.transaction(force_rollback=True) if job.is_dry_run else nullcontext():
         if _is_stale(conn, job):
             _analyze(conn, job)
-        created, analyze_at = 0, ANALYZE_ROWS_MIN
-        for batch in _batches(records):
-            rows = [record for record in batch if isinstance(record, Row)]
-            refused = [record for record in batch if isinstance(record, Refused)]
-            landed = _land(conn, rows, job)
-            landed.refused = sorted(chain(refused, landed.refused), key=lambda one: one.line)
-            report(landed)
-            created += landed.created
-            if created >= analyze_at:
-                _analyze(conn, job)
-                analyze_at = created * 2
+        target = _Target(conn, job, report)
+        (_load_mappings if job.what == "mappings" else _load_others)(target, _batches(records))
+
+
+class _Target:
+    """The registry on the way: reports what landed, and analyzes the table when it has grown a lot."""
+
+    def __init__(self, conn: psycopg.Connection, job: Job, report: Report) -> None:
+        self.conn, self.job, self._report = conn, job, report
+        self._created, self._analyze_at = 0, ANALYZE_ROWS_MIN
+
+    def write(self, records: Sequence[Record], work: Callable[[], T]) -> T:
+        """Do the work in a transaction that acts for the company, again when another writer was in its way."""
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                with self.conn.transaction():
+                    act(self.conn, self.job.session)
+                    self.conn.execute(shipped("transfer/keep_stamps"))
+                    return work()
+            except COLLISIONS as error:
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise _stopped(records, error) from error
+            except psycopg.Error as error:
+                raise _stopped(records, error) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def tell(self, landed: Landed, refused: Sequence[Refused] = ()) -> None:
+        """Report a batch, with those of its records that could not be read."""
+        landed.refused = sorted([*landed.refused, *refused], key=lambda one: one.line)
+        self._report(landed)
+        self._created += landed.created
+        if self._created >= self._analyze_at:
+            _analyze(self.conn, self.job)
+            self._analyze_at = self._created * 2
 
 
 def _is_stale(conn: psycopg.Connection, job: Job) -> bool:
-    found = conn.execute(shipped("transfer/is_stale"), (KINDS[job.what].table,)).fetchone()
+    found = conn.execute(shipped("transfer/is_stale"), (TABLES[job.what],)).fetchone()
     return found is None or found[0]
 
 
 def _analyze(conn: psycopg.Connection, job: Job) -> None:
     conn.execute(shipped("transfer/leave_role"))
-    conn.execute(shipped(KINDS[job.what].analyze))
+    conn.execute(shipped(ANALYZE[job.what]))
 
 
-def _batches(records: Iterable[Row | Refused]) -> Generator[list[Row | Refused]]:
-    batch: list[Row | Refused] = []
-    characters = 0
+def _batches(records: Iterable[Record | Refused]) -> Generator[Batch]:
+    """Records in batches, each with those of its lines that could not be read."""
+    batch: list[Record] = []
+    refused: list[Refused] = []
+    size_bytes = 0
     for record in records:
-        batch.append(record)
-        if isinstance(record, Row):
-            characters += sum(map(len, filter(None, record.cells)))
-        if len(batch) >= BATCH_ROWS_MAX or characters >= BATCH_CHARACTERS_MAX:
-            yield batch
-            batch, characters = [], 0
-    # An empty file is a batch as well: that the company exists is found out with it.
-    yield batch
+        if isinstance(record, Refused):
+            refused.append(record)
+        else:
+            batch.append(record)
+            size_bytes += record.size_bytes
+        if len(batch) + len(refused) >= BATCH_ROWS_MAX or size_bytes >= BATCH_BYTES_MAX:
+            yield batch, refused
+            batch, refused, size_bytes = [], [], 0
+    # An empty file is a batch as well: with it comes out that the company exists.
+    yield batch, refused
 
 
-def _land(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
-    """One batch in one transaction, from the start again when another writer was in its way."""
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            with conn.transaction():
-                act(conn, job.session)
-                conn.execute(shipped("transfer/keep_stamps"))
-                return _land_part(conn, rows, job)
-        except COLLISIONS as error:
-            if attempt == ATTEMPTS_MAX - 1:
-                raise _stopped(rows, error) from error
-        except psycopg.Error as error:
-            raise _stopped(rows, error) from error
-    raise AssertionError("the last attempt returns or raises")
+def _load_others(target: _Target, read: Iterable[Batch]) -> None:
+    """Elements or external systems."""
+    lines: Lines = {}
+    for records, refused in read:
+        landed, said = target.write(records, partial(_by_halves, target, records, lines))
+        lines |= said
+        target.tell(landed, refused)
 
 
-def _land_part(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
-    """The rows, or, when the database finds one unfit, their halves: only that one is refused."""
-    if not rows:
-        return Landed()
+def _by_halves(target: _Target, records: Sequence[Record], earlier: Lines) -> tuple[Landed, Lines]:
+    """The records, or, when PostgreSQL finds one unfit, their halves: only that one is refused."""
+    land = elements.land if target.job.what == "elements" else systems.land
+    if not records:
+        return Landed(), {}
     try:
-        with conn.transaction():
-            return _write(conn, rows, job)
-    except errors.UniqueViolation:
-        raise
+        with target.conn.transaction():
+            return land(target.conn, records, target.job, earlier)
     except UNFIT as error:
-        if len(rows) == 1:
-            return Landed(refused=[Refused(rows[0].line, _sentence(error))])
-    middle = len(rows) // 2
-    landed = _land_part(conn, rows[:middle], job)
-    landed.merge(_land_part(conn, rows[middle:], job))
-    return landed
+        if len(records) == 1:
+            reason = f"A value cannot be stored: {error.diag.message_primary or error}"
+            return Landed(refused=[Refused(records[0].line, reason, given=mappings.texts(records[0]))]), {}
+    middle = len(records) // 2
+    landed, lines = _by_halves(target, records[:middle], earlier)
+    rest, more = _by_halves(target, records[middle:], {**earlier, **lines})
+    landed.add(rest)
+    return landed, {**lines, **more}
 
 
-def _write(conn: psycopg.Connection, rows: Sequence[Row], job: Job) -> Landed:
-    kind = KINDS[job.what]
-    with conn.cursor().copy(shipped(kind.copy)) as copy:
-        for row in rows:
-            # All but companyId, which the staging table does not have.
-            copy.write_row((row.line, row.given, *row.cells[:-1]))
-    batch = Batch(conn, job.session.company_id, rows, job.on_conflict)
-    decision = kind.decide(batch)
-    created, updated = kind.write(batch, decision)
-    conn.execute(shipped(kind.clear))
-    unchanged = len(set(decision.unchanged).difference(decision.out))
-    return Landed(created, updated, unchanged, len(decision.skipped), decision.refused)
+def _load_mappings(target: _Target, read: Iterable[Batch]) -> None:
+    """A file is one change of state, as far as batches allow: rows that meet a holder wait for it to land elsewhere."""
+    earlier: mappings.Earlier = {}
+    count = 0
+    with TemporaryFile() as file:
+        held = Held(file)
+        for records, refused in read:
+            count += 1
+            landed, waiting = _land(target, records, earlier)
+            held.add(waiting)
+            target.tell(landed, refused)
+        # One batch was decided as a whole: nothing has landed since.
+        _give_up(target, _try_again(target, held, earlier) if count > 1 else held)
 
 
-def _sentence(error: psycopg.Error) -> str:
-    said = BROKEN.get(error.diag.constraint_name or "") or error.diag.message_primary or str(error)
-    detail = error.diag.message_detail
-    return f"{said} ({detail.rstrip('.')})" if detail and error.diag.constraint_name is None else said
+def _land(target: _Target, records: Sequence[Record], earlier: mappings.Earlier) -> tuple[Landed, list[HeldRecord]]:
+    landed, held = target.write(records, lambda: mappings.land(target.conn, records, target.job, earlier))
+    return landed, held
 
 
-def _stopped(rows: Sequence[Row], error: psycopg.Error) -> StoppedError:
-    lines = f"lines {rows[0].line} to {rows[-1].line}" if rows else "the first lines"
+def _try_again(target: _Target, held: Held, earlier: mappings.Earlier) -> Held:
+    """Pass over the held records in alternating direction, until a pass lands nothing, then circle by circle.
+
+    Returns:
+        The records that cannot land.
+    """
+    is_backwards = True
+    while held.count:
+        rest = held.emptied()
+        for batch in batches(held.read(is_backwards=is_backwards), BATCH_ROWS_MAX):
+            _land_held(target, batch, rest, earlier)
+        is_backwards = not is_backwards
+        if rest.count == held.count:
+            rest = _land_circles(target, held, earlier)
+            if rest.count == held.count:
+                return held
+        held = rest
+    return held
+
+
+def _land_held(target: _Target, batch: list[HeldRecord], rest: Held, earlier: mappings.Earlier) -> None:
+    landed, waiting = _land(target, [held.record for held in batch], earlier)
+    rest.add(waiting)
+    target.tell(landed)
+
+
+def _land_circles(target: _Target, held: Held, earlier: mappings.Earlier) -> Held:
+    """Land records that wait for each other in a circle which fits into a batch.
+
+    Returns:
+        The records that are left.
+    """
+    rest = held.emptied()
+    tried: set[int] = set()
+    for circles in _packed([circle for circle in held.circles() if len(circle) <= BATCH_ROWS_MAX]):
+        batch = [record for piece in held.read() for record in piece if record.entity in circles]
+        _land_held(target, batch, rest, earlier)
+        tried |= circles
+    for piece in held.read():
+        rest.add([record for record in piece if record.entity not in tried])
+    return rest
+
+
+def _packed(circles: Iterable[list[int]]) -> Generator[set[int]]:
+    """Whole circles, as many at a time as a batch holds."""
+    packed: set[int] = set()
+    for circle in circles:
+        if packed and len(packed) + len(circle) > BATCH_ROWS_MAX:
+            yield packed
+            packed = set()
+        packed |= set(circle)
+    if packed:
+        yield packed
+
+
+def _give_up(target: _Target, held: Held) -> None:
+    """Tell of the records that found their holder still there at the end."""
+    circles = {entity: len(circle) for circle in held.circles() for entity in circle if len(circle) > BATCH_ROWS_MAX}
+    for piece in held.read():
+        landed = Landed()
+        for waiting in piece:
+            mappings.count(waiting.record, waiting.result, landed, circles.get(waiting.entity))
+        target.tell(landed)
+
+
+def _stopped(records: Sequence[Record], error: psycopg.Error) -> StoppedError:
+    lines = f"lines {records[0].line} to {records[-1].line}" if records else "the first lines"
     said = (error.diag.message_primary or str(error)).strip().rstrip(".")
     return StoppedError(f"The batch of {lines} did not land: {said}. What came before it has landed; run it again.")

@@ -1,93 +1,142 @@
-"""A batch of mappings: what its rows meet, and the statements that write them."""
+"""A batch of mappings of a file: the rule for batches decides, and its results are told in the words of a file."""
 
-from psycopg import errors
+from collections.abc import Mapping, Sequence
+from typing import cast
 
-from tieline.sql.statement import shipped
-from tieline.transfer.batch import Batch, Decision
-from tieline.transfer.plan import Holder, Key, Plan, Standing, Wish, plan
+import msgspec
+import psycopg
 
-# Places in a row, and the bits of `given` for them, as in COLUMNS.
-EXTERNAL_ID, ALLOW_DUPLICATE, ID = 3, 4, 9
-EXTERNAL_ID_BIT, ALLOW_DUPLICATE_BIT = 1 << EXTERNAL_ID, 1 << ALLOW_DUPLICATE
+from tieline.store.batches.find import EarlierRow, Options
+from tieline.store.batches.results import Result
+from tieline.store.batches.rows import MappingRow
+from tieline.store.batches.write import write
+from tieline.transfer.columns import Cell, Record, Refused
+from tieline.transfer.held import HeldRecord
+from tieline.transfer.landed import Job, Landed, Moved
 
+# A file's rows that landed are remembered, so that a later row about the same entity is refused. Of a longer file
+# the earliest are forgotten.
+EARLIER_ROWS_MAX = 1_000_000
+HELD = frozenset({"conflict", "skipped"})
 
-def decide(batch: Batch) -> Decision:
-    """Find what the rows meet, decide, and take external ids away from those who lose them."""
-    found = {row[0]: row[1:] for row in batch.conn.execute(shipped("transfer/find_mappings"), (batch.company_id,))}
-    standings: dict[int, Standing] = {}
-    keys: dict[int, Key] = {}
-    wishes: list[Wish] = []
-    for row in batch.rows:
-        cells, line = row.cells, row.line
-        key = (str(cells[0]), str(cells[1]), str(cells[2]))
-        external_id, is_shared, is_kept = cells[EXTERNAL_ID], cells[ALLOW_DUPLICATE] == "true", False
-        if line in found:
-            _, held, was_shared, landed, _ = found[line]
-            keys[line] = key
-            standings[line] = Standing(_claim(key, None if was_shared else held), landed)
-            is_kept = not row.given & EXTERNAL_ID_BIT
-            external_id = held if is_kept else external_id
-            is_shared = is_shared if row.given & ALLOW_DUPLICATE_BIT else was_shared
-        wishes.append(Wish(line, key, _claim(key, None if is_shared else external_id), cells[ID], is_kept=is_kept))
-    made = plan(wishes, standings, _holders(batch), _ids(batch), batch.on_conflict)
-    gone = _release(batch, made)
-    touched = {holder.key for holder in made.released}
-    return Decision(
-        made.refused,
-        made.skipped,
-        [line for line, row in found.items() if row[-1] and keys[line] not in touched],
-        {line: row[0] for line, row in found.items() if row[0] not in gone},
-    )
+Earlier = dict[int, EarlierRow]
 
 
-def write(batch: Batch, decision: Decision) -> tuple[int, int]:
-    """Update what is there and changes, insert the rest; how many of each.
+def land(
+    conn: psycopg.Connection, records: Sequence[Record], job: Job, earlier: Earlier
+) -> tuple[Landed, list[HeldRecord]]:
+    """Write a batch in the caller's transaction; the rows that wait for a holder come back with what landed.
 
-    Updates come first: they free external ids, inserts only take them.
+    `earlier` is added to.
     """
-    conn, company_id = batch.conn, batch.company_id
-    out = set(decision.out)
-    same = set(decision.unchanged)
-    there = {line: mapping_id for line, mapping_id in decision.present.items() if line not in out}
-    changed = [line for line in there if line not in same]
-    if changed:
-        done = conn.execute(shipped("transfer/update_mappings"), (company_id, changed)).fetchone()
-        if done is None or done[0] != len(changed):
-            raise errors.SerializationFailure("a mapping was deleted by somebody else in the meantime")
-    if there:
-        conn.execute(shipped("transfer/note_mappings"), (list(there.values()), list(there)))
-    created = len(batch.rows) - len(out) - len(there)
-    if created:
-        conn.execute(shipped("transfer/insert_mappings"), (company_id, [*out, *there]))
-    return created, len(changed)
+    numbered = [(record.line, _with_author(cast(MappingRow, record.row), job)) for record in records]
+    options = Options(job.on_conflict, job.on_existing, "line", earlier)
+    results = write(conn, job.session.company_id, numbered, options)
+    _remember(records, results, earlier)
+    landed, held = Landed(), list[HeldRecord]()
+    for record, result in zip(records, results, strict=True):
+        if result.outcome in HELD and _may_land_later(result, earlier):
+            held.append(_held(record, result))
+        else:
+            count(record, result, landed)
+    return landed, held
 
 
-def _claim(key: tuple[str, str, str], external_id: str | None) -> Key | None:
-    return None if external_id is None else (key[2], key[0], external_id)
-
-
-def _holders(batch: Batch) -> dict[Key, Holder]:
-    found = batch.conn.execute(shipped("transfer/find_mapping_holders"), (batch.company_id,))
-    return {
-        (integration, entity_type, external_id): Holder(
-            (entity_type, entity_id, integration), mapping_id, f"{entity_type} {entity_id} (mapping {mapping_id})", line
+def _with_author(row: MappingRow, job: Job) -> MappingRow:
+    """The row with its author, where the file does not say who made or changed it."""
+    if row.created_by is msgspec.UNSET or row.updated_by is msgspec.UNSET:
+        actor = job.session.actor
+        return msgspec.structs.replace(
+            row,
+            created_by=actor if row.created_by is msgspec.UNSET else row.created_by,
+            updated_by=actor if row.updated_by is msgspec.UNSET else row.updated_by,
         )
-        for integration, entity_type, external_id, entity_id, mapping_id, line in found
-    }
+    return row
 
 
-def _ids(batch: Batch) -> dict[str, str]:
-    if not any(row.cells[ID] is not None for row in batch.rows):
-        return {}
-    found = batch.conn.execute(shipped("transfer/find_mapping_ids"), (batch.company_id,))
-    return {
-        mapping_id: f"{entity_type} {entity_id} in {system}" for mapping_id, entity_type, entity_id, system in found
-    }
+def _remember(records: Sequence[Record], results: Sequence[Result], earlier: Earlier) -> None:
+    """Note which entities the file has said something of, and whether their external id is settled with it."""
+    for record, result in zip(records, results, strict=True):
+        if result.outcome != "invalid":
+            row = cast(MappingRow, record.row)
+            said = EarlierRow(record.line, result.outcome not in HELD and row.external_id is not msgspec.UNSET)
+            first = earlier.setdefault(hash(row.entity), said)
+            if first.line == record.line:
+                earlier[hash(row.entity)] = said
+    for forgotten in list(earlier)[: max(0, len(earlier) - EARLIER_ROWS_MAX)]:
+        del earlier[forgotten]
 
 
-def _release(batch: Batch, made: Plan) -> set[str]:
-    """The ids of the mappings that are gone with it."""
-    if not made.released:
-        return set()
-    ids = [holder.id for holder in made.released]
-    return {row[0] for row in batch.conn.execute(shipped("transfer/release_mappings"), (batch.company_id, ids))}
+def _may_land_later(result: Result, earlier: Mapping[int, EarlierRow]) -> bool:
+    """Whether the holder may still give the external id up: no row of the file has said yet that it keeps it."""
+    holder = _holder_hash(result)
+    if holder is None:
+        return False
+    said = earlier.get(holder)
+    return said is None or not said.names_external_id
+
+
+def _holder_hash(result: Result) -> int | None:
+    problem = result.problem
+    if problem is None or problem.holder is msgspec.UNSET:
+        return None
+    holder = problem.holder
+    return hash((holder.integration, holder.entity_type, holder.entity_id))
+
+
+def _held(record: Record, result: Result) -> HeldRecord:
+    row = cast(MappingRow, record.row)
+    holder = _holder_hash(result)
+    assert holder is not None, "only rows that met a holder are held"
+    cells = None if record.cells is None else dict(record.cells)
+    return HeldRecord(record.line, row, cells, result, hash(row.entity), holder)
+
+
+def count(record: Record, result: Result, landed: Landed, circle_rows: int | None = None) -> None:
+    """Count a result, or keep the reason for which the record did not land.
+
+    `circle_rows`: as many rows wait for each other in a circle, and the record is one of them.
+    """
+    match result.outcome:
+        case "created":
+            landed.created += 1
+        case "updated":
+            landed.updated += 1
+        case "unchanged":
+            landed.unchanged += 1
+        case "kept":
+            landed.kept += 1
+        case "skipped":
+            landed.skipped += 1
+        case "conflict" | "invalid":
+            landed.refused.append(_refused(record, result, circle_rows))
+    landed.moved += [Moved(record, loser) for loser in result.moved_from or ()]
+
+
+def _refused(record: Record, result: Result, circle_rows: int | None) -> Refused:
+    """The record with the reason for which it did not land."""
+    problem = result.problem
+    assert problem is not None, "a row that does not land has a reason"
+    holder = None if problem.holder is msgspec.UNSET else problem.holder
+    reason = problem.message.removesuffix(".")
+    if circle_rows is not None:
+        reason += (
+            f". {circle_rows:,} rows pass their external ids on in a circle, which is longer than a batch can be;"
+            " with --on-conflict move they land"
+        )
+    duplicate_of = None if problem.duplicate_of is msgspec.UNSET else problem.duplicate_of
+    return Refused(record.line, reason, problem.code, holder, duplicate_of, texts(record))
+
+
+def texts(record: Record) -> Mapping[str, Cell]:
+    """What the record says, as text by its columns."""
+    if record.cells is not None:
+        return record.cells
+    given = msgspec.json.decode(msgspec.json.encode(record.row), type=dict[str, msgspec.Raw])
+    return {name: _text(bytes(value)) for name, value in given.items()}
+
+
+def _text(value: bytes) -> Cell:
+    if value == b"null":
+        return None
+    return msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()

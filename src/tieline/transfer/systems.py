@@ -1,60 +1,137 @@
-"""A batch of external systems: what its rows meet, and the statement that writes them."""
+"""A batch of external systems of a file. Addresses are unique in a company, so the rule for batches decides on them."""
+
+from collections import ChainMap
+from collections.abc import Collection, Mapping
+from typing import cast
+
+import msgspec
+import psycopg
 
 from tieline.sql.statement import shipped
-from tieline.transfer.batch import Batch, Decision
-from tieline.transfer.columns import Refused, Row
-from tieline.transfer.plan import Holder, Key, Standing, Wish, plan
+from tieline.store.batches.plan import Decision, Entity, Plan, Standing, Wish, plan
+from tieline.store.batches.results import SAME_ID, SAME_MAPPING
+from tieline.store.batches.rows import RowError
+from tieline.transfer.columns import Record, Refused, SystemRow, check_system
+from tieline.transfer.landed import Job, Landed, Lines
+from tieline.transfer.mappings import texts
 
-# The place in a row, as in COLUMNS.
-IS_DEFAULT = 4
+# The place in `earlier` of the row that makes its system the default one.
+DEFAULT = hash("isDefault")
 
-
-def decide(batch: Batch) -> Decision:
-    """Find the systems that are there, decide, and take the default from the one that loses it."""
-    conn, company = batch.conn, (batch.company_id,)
-    found = {row[0]: row[1:] for row in conn.execute(shipped("transfer/find_systems"), company)}
-    twice, default = _defaults(batch)
-    no_second = {one.line for one in twice}
-    standings: dict[int, Standing] = {}
-    wishes: list[Wish] = []
-    for row in batch.rows:
-        is_there, held, url, landed, _ = found[row.line]
-        if is_there:
-            standings[row.line] = Standing((held,) if held else None, landed)
-        if row.line not in no_second:
-            wishes.append(Wish(row.line, (str(row.cells[0]),), (url,) if url else None))
-    made = plan(wishes, standings, _holders(batch), {}, "skip" if batch.on_conflict == "skip" else "report")
-    unchanged = [line for line, (*_, is_unchanged) in found.items() if is_unchanged]
-    decision = Decision([*twice, *made.refused], made.skipped, unchanged)
-    if default is not None and default.line not in decision.out:
-        conn.execute(shipped("transfer/release_default_system"), (batch.company_id, default.cells[0]))
-    return decision
+Rows = Mapping[int, SystemRow]
 
 
-def write(batch: Batch, decision: Decision) -> tuple[int, int]:
-    """How many are new and how many changed."""
-    lines = [*decision.out, *decision.unchanged]
-    done = batch.conn.execute(shipped("transfer/write_systems"), (batch.company_id, lines)).fetchone()
-    assert done is not None, "it counts"
-    batch.conn.execute(shipped("transfer/note_systems"), (decision.out,))
-    return done[0], done[1]
+def land(conn: psycopg.Connection, records: Collection[Record], job: Job, earlier: Lines) -> tuple[Landed, Lines]:
+    """Write a batch in the caller's transaction.
+
+    `earlier` are the lines of the file that are about systems, by the hashes of their keys, and the one that makes its
+    system the default one; those of the batch come back.
+    """
+    landed = Landed()
+    lines = ChainMap[int, int]({}, earlier)
+    by_line = {record.line: record for record in records}
+    rows: dict[int, SystemRow] = {}
+    for line, record in by_line.items():
+        row = cast(SystemRow, record.row)
+        try:
+            check_system(row, job.session.company_id)
+            _require_one_default(line, row, lines)
+        except RowError as error:
+            landed.refused.append(Refused(line, error.reason, error.code, given=texts(record)))
+        else:
+            rows[line] = row
+    if not rows:
+        return landed, {}
+    standings, wishes = _meet(conn, job.session.company_id, rows)
+    said = {_entity(row): earlier[key] for row in rows.values() if (key := hash(row.integration)) in earlier}
+    # An address is not taken from a system: it would have none.
+    on_conflict = "skip" if job.on_conflict == "skip" else "report"
+    planned = plan(wishes, standings, on_conflict, job.on_existing, said)
+    for decision in planned.decisions:
+        _tell(decision, by_line[decision.wish.index], landed)
+    _write(conn, job.session.company_id, rows, planned)
+    for decision in planned.decisions:
+        if decision.outcome in {"created", "updated", "unchanged", "kept"}:
+            lines[hash(decision.wish.entity[2])] = decision.wish.index
+    return landed, dict(lines.maps[0])
 
 
-def _holders(batch: Batch) -> dict[Key, Holder]:
-    found = batch.conn.execute(shipped("transfer/find_system_holders"), (batch.company_id,))
-    return {
-        (url,): Holder((integration,), integration, f"the system {integration}", line)
-        for url, integration, line in found
-    }
+def _require_one_default(line: int, row: SystemRow, lines: ChainMap[int, int]) -> None:
+    """Only one row of a file makes its system the default one.
+
+    Raises:
+        RowError: an earlier row does.
+    """
+    if row.is_default is True:
+        first = lines.setdefault(DEFAULT, line)
+        if first != line:
+            raise RowError(f"Line {first} makes another system the default one", SAME_MAPPING)
 
 
-def _defaults(batch: Batch) -> tuple[list[Refused], Row | None]:
-    """Rows that would be a second default system of the file, and the first one."""
-    asking = [row for row in batch.rows if row.cells[IS_DEFAULT] == "true"]
-    if not asking:
-        return [], None
-    now = batch.conn.execute(shipped("transfer/find_default_system"), (batch.company_id,)).fetchone()
-    if now is not None and now[1] is not None:
-        return [Refused(row.line, f"line {now[1]} of this file already is the default system") for row in asking], None
-    first, *others = asking
-    return [Refused(row.line, f"line {first.line} of this file already is the default system") for row in others], first
+def _entity(row: SystemRow) -> Entity:
+    return "", "", row.integration
+
+
+def _meet(conn: psycopg.Connection, company_id: str, rows: Rows) -> tuple[list[Standing], list[Wish]]:
+    """The company's systems with their addresses in the form in which two are the same, and the rows in that form."""
+    there = conn.execute(shipped("transfer/hold_systems"), (company_id,)).fetchall()
+    standings = [Standing(integration, ("", "", integration), address) for integration, address in there]
+    found = conn.execute(shipped("transfer/find_systems"), (company_id, *_parameters(rows.values()))).fetchall()
+    wishes = [
+        Wish(
+            line,
+            _entity(row),
+            address,
+            gives_external_id=row.system_url is not msgspec.UNSET,
+            gives_shared=False,
+            says_the_rest=is_same,
+        )
+        for (line, row), (address, is_same) in zip(rows.items(), found, strict=True)
+    ]
+    return standings, wishes
+
+
+def _parameters(rows: Collection[SystemRow]) -> tuple[str, str]:
+    """The rows as JSON, and the columns that each of them gives."""
+    given = [
+        [each.encode_name for each in msgspec.structs.fields(SystemRow) if getattr(row, each.name) is not msgspec.UNSET]
+        for row in rows
+    ]
+    return msgspec.json.encode(list(rows)).decode(), msgspec.json.encode(given).decode()
+
+
+def _tell(decision: Decision, record: Record, landed: Landed) -> None:
+    match decision.outcome:
+        case "created":
+            landed.created += 1
+        case "updated":
+            landed.updated += 1
+        case "unchanged":
+            landed.unchanged += 1
+        case "kept":
+            landed.kept += 1
+        case "skipped":
+            landed.skipped += 1
+        case "conflict":
+            landed.refused.append(_refused(decision, record))
+
+
+def _refused(decision: Decision, record: Record) -> Refused:
+    if decision.is_repeated:
+        said = f"Line {decision.duplicate_of} says already what becomes of the system {decision.wish.entity[2]}"
+        return Refused(record.line, said, SAME_MAPPING, None, decision.duplicate_of, texts(record))
+    assert decision.holder is not None, "a row that repeats no other meets a holder"
+    see = "" if decision.duplicate_of is None else f" (see line {decision.duplicate_of})"
+    said = f"The systemUrl is held by the system {decision.holder[2]}{see}"
+    return Refused(record.line, said, SAME_ID, None, decision.duplicate_of, texts(record))
+
+
+def _write(conn: psycopg.Connection, company_id: str, rows: Rows, planned: Plan) -> None:
+    written = [rows[d.wish.index] for d in planned.decisions if d.outcome in {"created", "updated"}]
+    if not written:
+        return
+    cleared = [standing.id for standing in planned.cleared]
+    default = next((row.integration for row in written if row.is_default is True), None)
+    if cleared or default is not None:
+        conn.execute(shipped("transfer/release_systems"), (company_id, cleared, default))
+    conn.execute(shipped("transfer/write_systems"), (company_id, *_parameters(written)))

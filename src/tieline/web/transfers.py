@@ -14,12 +14,14 @@ from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.run import as_problem
 from tieline.postgres.session import Session
 from tieline.problems import FieldError, Problem
+from tieline.store.batches.plan import OnConflict, OnExisting
+from tieline.store.batches.results import Holder, MappingKey
 from tieline.store.companies import UnknownCompanyError
 from tieline.transfer import records
-from tieline.transfer.columns import Refused, Row, What
+from tieline.transfer.columns import Record, Refused, What
 from tieline.transfer.formats import FileRefusedError, Format
-from tieline.transfer.load import Job, Landed, StoppedError, load
-from tieline.transfer.plan import OnConflict
+from tieline.transfer.landed import Job, Landed
+from tieline.transfer.load import StoppedError, load
 from tieline.transfer.unload import unload
 from tieline.web import decode
 from tieline.web.auth import Caller, require_scope
@@ -29,18 +31,28 @@ from tieline.web.server import Server
 
 MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-IMPORT_PARAMETERS = frozenset({"onConflict", "dryRun"})
-# The answer lists so many refused rows; it counts all of them.
+IMPORT_PARAMETERS = frozenset({"onConflict", "onExisting", "dryRun"})
+# The answer lists so many refused rows and moved ids; it counts all of them.
 REFUSALS_MAX = 1_000
 # Pieces of an export that wait for a slow client.
 CHUNKS_WAITING_MAX = 4
 
 
-class Refusal(msgspec.Struct):
-    """A row that did not land."""
+class Refusal(msgspec.Struct, frozen=True, rename="camel"):
+    """A row that did not land. `holder` has its external id, `duplicate_of` is the line of another row about it."""
 
     line: int
+    code: str
     reason: str
+    holder: Holder | None = None
+    duplicate_of: int | None = None
+
+
+class Move(msgspec.Struct, frozen=True, rename="camel"):
+    """A row that took its external id from another mapping."""
+
+    line: int
+    moved_from: MappingKey
 
 
 class Report(msgspec.Struct, rename="camel"):
@@ -49,20 +61,31 @@ class Report(msgspec.Struct, rename="camel"):
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    kept: int = 0
+    moved: int = 0
     skipped: int = 0
     refused: int = 0
     dry_run: bool = False
     refusals: list[Refusal] = msgspec.field(default_factory=list[Refusal])
+    moves: list[Move] = msgspec.field(default_factory=list[Move])
 
     def add(self, landed: Landed) -> None:
         """Count a batch."""
         self.created += landed.created
         self.updated += landed.updated
         self.unchanged += landed.unchanged
+        self.kept += landed.kept
+        self.moved += len(landed.moved)
         self.skipped += landed.skipped
         self.refused += len(landed.refused)
         room = REFUSALS_MAX - len(self.refusals)
-        self.refusals += [Refusal(refused.line, refused.reason) for refused in landed.refused[:room]]
+        self.refusals += map(_refusal, landed.refused[:room])
+        room = REFUSALS_MAX - len(self.moves)
+        self.moves += [Move(one.record.line, one.loser) for one in landed.moved[:room]]
+
+
+def _refusal(refused: Refused) -> Refusal:
+    return Refusal(refused.line, refused.code, refused.reason, refused.holder, refused.duplicate_of)
 
 
 @dataclass(slots=True)
@@ -72,7 +95,7 @@ class Progress:
     report: Report
     next_line: int | None = None
 
-    def passing(self, rows: Iterable[Row | Refused]) -> Generator[Row | Refused]:
+    def passing(self, rows: Iterable[Record | Refused]) -> Generator[Record | Refused]:
         """The same rows, noted as they are read."""
         for row in rows:
             if self.next_line is None:
@@ -130,7 +153,7 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
 def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress) -> None:
     """Load the file. In a thread, since the loader waits for PostgreSQL."""
     try:
-        rows = records.read(file, form, job.what, job.session.company_id)
+        rows = records.read(file, form, job.what).records
         with connected(dsn) as conn:
             load(conn, progress.passing(rows), job, progress.add)
     except FileRefusedError as error:
@@ -224,12 +247,16 @@ def _answer_form(request: Request) -> Format:
 
 def _job(request: Request, caller: Caller, what: What) -> Job:
     values = decode.query(request, IMPORT_PARAMETERS)
-    on_conflict = values.get("onConflict", "report")
-    if on_conflict not in get_args(OnConflict):
-        message = f"onConflict must be one of {', '.join(get_args(OnConflict))}."
-        raise problems.validation_failed(FieldError("query", "onConflict", "invalid", message))
-    dry_run = values.get("dryRun", "false")
-    if dry_run not in {"true", "false"}:
-        raise problems.validation_failed(FieldError("query", "dryRun", "invalid", "dryRun must be true or false."))
+    on_conflict = _word(values, "onConflict", "report", get_args(OnConflict))
+    on_existing = _word(values, "onExisting", "update", get_args(OnExisting))
+    is_dry_run = _word(values, "dryRun", "false", ("true", "false")) == "true"
     session = Session(caller.company_id, caller.key_id, request.id)
-    return Job(what, session, cast(OnConflict, on_conflict), is_dry_run=dry_run == "true")
+    return Job(what, session, cast(OnConflict, on_conflict), cast(OnExisting, on_existing), is_dry_run)
+
+
+def _word(values: dict[str, str], name: str, default: str, words: tuple[str, ...]) -> str:
+    word = values.get(name, default)
+    if word not in words:
+        message = f"{name} must be {' or '.join([', '.join(words[:-1]), words[-1]])}."
+        raise problems.validation_failed(FieldError("query", name, "invalid", message))
+    return word

@@ -1,12 +1,12 @@
-select s.line, l.line,
-    (
-        s.title,
-        case when s.given & 4 <> 0 then coalesce(s."creationTime", e."creationTime") else e."creationTime" end,
-        case when s.given & 8 <> 0 then coalesce(s."modificationDate", e."modificationDate")
-            else e."modificationDate" end
+-- The places, from 1, of the rows whose element is there, and whether it says already what the row says.
+select r.n, (
+        r.title, coalesce(r."creationTime", e."creationTime"), coalesce(r."modificationDate", e."modificationDate")
     ) is not distinct from (e.title, e."creationTime", e."modificationDate")
-from pg_temp."stagedElement" s
+from rows from (
+    json_to_recordset($2::json) as (
+        id bigint, title text, "creationTime" timestamptz, "modificationDate" timestamptz
+    )
+) with ordinality r (id, title, "creationTime", "modificationDate", n)
 cross join lateral (
-    select * from tieline.element f where f."companyId" = $1 and f.id = s.id limit 1
+    select * from tieline.element f where f."companyId" = $1 and f.id = r.id order by f.id limit 1
 ) e
-left join pg_temp."landedElement" l on l.id = s.id

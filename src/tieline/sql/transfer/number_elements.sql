@@ -1,21 +1,6 @@
--- Gives ids to the staged rows that have none, and keeps the counter above every id of the file below 2^53: above
--- that, ids are no longer whole in JavaScript and the counter does not follow.
-with staged as (
-    select count(*) filter (where id is null) as missing, max(id) filter (where id < 9007199254740992) as highest
-    from pg_temp."stagedElement"
-    where line <> all ($2::bigint[])
-), counter as (
-    update tieline.company c
-    set "lastElementId" = greatest(c."lastElementId", s.highest) + s.missing
-    from staged s
-    where c.id = $1 and (s.missing > 0 or s.highest > c."lastElementId")
-    returning c."lastElementId" - s.missing as before
-), numbered as (
-    select line, row_number() over (order by line) as number
-    from pg_temp."stagedElement"
-    where id is null and line <> all ($2::bigint[])
-)
-update pg_temp."stagedElement" t
-set id = c.before + n.number
-from numbered n, counter c
-where t.line = n.line
+-- $2: how many ids to make; $3: the highest id that the file gives. The answer is the last id before the new ones. No
+-- row: the counter is above all of them already, and none is made.
+update tieline.company c
+set "lastElementId" = greatest(c."lastElementId", $3::bigint) + $2::bigint
+where c.id = $1 and ($2::bigint > 0 or $3::bigint > c."lastElementId")
+returning c."lastElementId" - $2::bigint

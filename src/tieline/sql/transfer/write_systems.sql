@@ -1,32 +1,36 @@
+-- What a row leaves out stays as it is.
 with target as materialized (
-    select s.line, e.integration is null as "isNew", s.integration,
-        coalesce(case when s.given & 2 <> 0 then s.name else e.name end, s.integration) as name,
-        case when s.given & 4 <> 0 then s."systemUrl" else e."systemUrl" end as "systemUrl",
-        case when s.given & 8 <> 0 then s."linkTemplate" else e."linkTemplate" end as "linkTemplate",
-        coalesce(case when s.given & 16 <> 0 then s."isDefault" else e."isDefault" end, false) as "isDefault",
-        coalesce(case when s.given & 32 <> 0 then s.active else e.active end, true) as active,
-        case when s.given & 64 <> 0 then nullif(s.metadata, 'null') else e.metadata end as metadata
-    from pg_temp."stagedSystem" s
+    select r.integration,
+        coalesce(case when r.given ? 'name' then r.name else e.name end, r.integration) as name,
+        case when r.given ? 'systemUrl' then r."systemUrl" else e."systemUrl" end as "systemUrl",
+        case when r.given ? 'linkTemplate' then r."linkTemplate" else e."linkTemplate" end as "linkTemplate",
+        coalesce(case when r.given ? 'isDefault' then r."isDefault" else e."isDefault" end, false) as "isDefault",
+        coalesce(case when r.given ? 'active' then r.active else e.active end, true) as active,
+        case when r.given ? 'metadata' then nullif(r.metadata, 'null') else e.metadata end as metadata
+    from rows from (
+        json_to_recordset($2::json) as (
+            integration text, name text, "systemUrl" text, "linkTemplate" text, "isDefault" boolean, active boolean,
+            metadata jsonb
+        ),
+        jsonb_array_elements($3::jsonb)
+    ) r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, given)
     left join lateral (
         select * from tieline."externalSystem" f
-        where f."companyId" = $1 and f.integration = s.integration
+        where f."companyId" = $1 and f.integration = r.integration
         limit 1
-        for update
     ) e on true
-    where s.line <> all ($2::bigint[])
-), written as (
-    insert into tieline."externalSystem" (
-        integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "companyId"
-    )
-    select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, $1
-    from target
-    order by line
-    on conflict ("companyId", integration) do update set
-        name = excluded.name,
-        "systemUrl" = excluded."systemUrl",
-        "linkTemplate" = excluded."linkTemplate",
-        "isDefault" = excluded."isDefault",
-        active = excluded.active,
-        metadata = excluded.metadata
 )
-select count(*) filter (where "isNew"), count(*) filter (where not "isNew") from target
+insert into tieline."externalSystem" (
+    integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "companyId"
+)
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, $1
+from target
+order by integration
+on conflict ("companyId", integration) do update set
+    name = excluded.name,
+    "systemUrl" = excluded."systemUrl",
+    "linkTemplate" = excluded."linkTemplate",
+    "isDefault" = excluded."isDefault",
+    active = excluded.active,
+    metadata = excluded.metadata
+returning integration

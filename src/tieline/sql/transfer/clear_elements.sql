@@ -1,1 +1,0 @@
-delete from pg_temp."stagedElement"

@@ -1,1 +1,0 @@
-copy pg_temp."stagedElement" (line, given, id, title, "creationTime", "modificationDate") from stdin

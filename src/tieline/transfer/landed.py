@@ -1,0 +1,53 @@
+"""What became of the rows of a file so far."""
+
+from dataclasses import dataclass, field
+
+from tieline.postgres.session import Session
+from tieline.store.batches.plan import OnConflict, OnExisting
+from tieline.store.batches.results import MappingKey
+from tieline.transfer.columns import Record, Refused, What
+
+# Lines of a file by what they are about.
+Lines = dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is loaded, for whom, and how."""
+
+    what: What
+    session: Session
+    on_conflict: OnConflict = "report"
+    on_existing: OnExisting = "update"
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A record that took its external id from another mapping, which stays without one."""
+
+    record: Record
+    loser: MappingKey
+
+
+@dataclass(slots=True)
+class Landed:
+    """How many rows became what; the rows that were refused, and the ids that were moved."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    skipped: int = 0
+    refused: list[Refused] = field(default_factory=list[Refused])
+    moved: list[Moved] = field(default_factory=list[Moved])
+
+    def add(self, other: "Landed") -> None:
+        """Take these over."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.kept += other.kept
+        self.skipped += other.skipped
+        self.refused += other.refused
+        self.moved += other.moved
