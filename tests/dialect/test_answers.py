@@ -263,7 +263,6 @@ def refused(made: Statement, sqlstate: str, explained=None, **fields: str) -> Pr
         ("TL115", 400, "PGRST115"),
         ("TL116", 406, "PGRST116"),
         ("TL124", 400, "PGRST124"),
-        ("TL130", 400, "22023"),
         ("22P02", 400, "22P02"),
         ("23503", 409, "23503"),
         ("42501", 403, "42501"),
@@ -279,11 +278,6 @@ def test_an_error_of_postgresql_has_postgrest_s_status_and_the_server_s_own_faul
     problem = refused(insert(), sqlstate, message="secret")
     assert (problem.status, problem.code) == (status, code)
     assert (problem.message == "secret") == (status < 500 and not sqlstate.startswith("TL"))
-
-
-def test_a_batch_that_meets_holders_is_a_conflict():
-    problem = refused(insert(), "TL130", message="conflict", detail="[1]")
-    assert (problem.status, problem.code, problem.slug, problem.details) == (409, "23505", "conflict", "[1]")
 
 
 @pytest.mark.parametrize(("holder", "hint"), [(b"m7", "It is held by the row whose id is m7"), (None, "as it was")])

@@ -95,7 +95,7 @@ def test_a_form_gives_an_argument_of_another_type_as_json_or_as_text():
 
 
 def test_rows_of_a_batch_are_left_to_the_verb_that_writes_them():
-    bad = [{**ROW, "externalId": 7}, {}, ROW, 5]
+    bad = [{**ROW, "externalId": 7}, {}, 5]
     assert taken(post("link_many", {"mappings": bad})) == {"mappings": bad}
 
 

@@ -174,12 +174,10 @@ def whole(made: Statement, rows: bytes, count: int) -> Row | None:
 
     `rows`: a JSON array of `count` objects, each with all columns of the function in their order.
 
-    >>> from tieline.dialect.request.media import Form
-    from tieline.dialect.request.prefer import NONE
-    >>> body = b'{"mappings": []}'
-    >>> def call(query): return prepare(Asked("POST", "rpc/link_many", query, NONE, body=body), "c1", Limits(9, 10, 10))
-    >>> whole(call(""), b"[]", 0), whole(call("outcome=eq.invalid"), b"[]", 0)
-    ((b'0', None, b'[]'), None)
+    >>> from tieline.dialect.request.prefer import NONE
+    >>> asked = [Asked("POST", "rpc/link_many", query, NONE, body=b'{"mappings": []}') for query in ("", "index=eq.5")]
+    >>> [whole(prepare(each, "c1", Limits(9, 10, 10)), b"[]", 0) for each in asked]
+    [(b'0', None, b'[]'), None]
     """
     model = made.model
     assert isinstance(model, Call), "only the rows of a function are computed"

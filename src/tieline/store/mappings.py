@@ -13,33 +13,14 @@ from tieline import problems
 from tieline.postgres.connections import Connections, DatabaseError
 from tieline.postgres.run import run
 from tieline.postgres.session import Session
+from tieline.store.batches.rows import Mapping
 
-NULL = msgspec.Raw(b"null")
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
 # An index holds so many bytes, whatever the number of characters.
 KEY_TOO_LARGE = "54000"
 # Another element may get the external id between the look for a holder and the write; then the next look finds it.
 LINK_ATTEMPTS = 3
-
-
-class Mapping(msgspec.Struct, frozen=True, rename="camel"):
-    """A row of externalIntegrationMapping. `metadata` is JSON."""
-
-    id: str
-    entity_type: str
-    entity_id: str
-    integration: str
-    external_id: str | None
-    allow_duplicate_external_id: bool
-    created_at: str
-    updated_at: str
-    metadata: msgspec.Raw = NULL
-    last_synced_at: str | None = None
-    remote_updated_at: str | None = None
-    created_by: str | None = None
-    updated_by: str | None = None
-    link: str | None = None
 
 
 class EntityMapping(Mapping, frozen=True, rename="camel", kw_only=True):

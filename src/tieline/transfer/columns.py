@@ -10,6 +10,7 @@ import msgspec
 from tieline.integers import BIGINT_MAX, DIGITS_MAX
 from tieline.store.batches.results import Holder
 from tieline.store.batches.rows import BLANK, FOREIGN, WHITE_SPACE, MappingRow, RowError, Text, time
+from tieline.store.batches.rows import TIMES as MAPPING_TIMES
 
 What = Literal["mappings", "elements", "systems"]
 # The text of a cell; none for an empty one.
@@ -43,6 +44,9 @@ class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_o
     metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     company_id: Text = msgspec.UNSET
 
+
+# Columns with a time, by their fields.
+TIMES = frozenset({*MAPPING_TIMES, "creation_time", "modification_date"})
 
 AnyRow = MappingRow | ElementRow | SystemRow
 ROWS: dict[What, type[MappingRow] | type[ElementRow] | type[SystemRow]] = {

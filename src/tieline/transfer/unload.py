@@ -7,24 +7,13 @@ from psycopg import errors
 from psycopg.pq import ExecStatus
 
 from tieline.postgres.session import Session
-from tieline.sql.statement import shipped
 from tieline.store.companies import act
+from tieline.transfer import exports
 from tieline.transfer.columns import What
 from tieline.transfer.formats import Format
 
 # What is handed on at a time; the database sends a row at a time.
 CHUNK_BYTES_MIN = 65_536
-STATEMENTS: dict[tuple[What, Format], str] = {
-    ("mappings", "csv"): "transfer/export_mappings_csv",
-    ("mappings", "ndjson"): "transfer/export_mappings_ndjson",
-    ("mappings", "spreadsheet"): "transfer/export_mappings_spreadsheet",
-    ("elements", "csv"): "transfer/export_elements_csv",
-    ("elements", "ndjson"): "transfer/export_elements_ndjson",
-    ("elements", "spreadsheet"): "transfer/export_elements_spreadsheet",
-    ("systems", "csv"): "transfer/export_systems_csv",
-    ("systems", "ndjson"): "transfer/export_systems_ndjson",
-    ("systems", "spreadsheet"): "transfer/export_systems_spreadsheet",
-}
 
 
 def unload(conn: psycopg.Connection, what: What, form: Format, session: Session, stream: IO[bytes]) -> None:
@@ -38,7 +27,7 @@ def unload(conn: psycopg.Connection, what: What, form: Format, session: Session,
         conn.execute("begin isolation level repeatable read, read only")
         act(conn, session)
         # COPY takes no parameters: the company is quoted into it by the driver.
-        statement = psycopg.ClientCursor(conn).mogrify(shipped(STATEMENTS[what, form]), (session.company_id,))
+        statement = psycopg.ClientCursor(conn).mogrify(exports.statement(what, form), (session.company_id,))
         _copy(conn, statement.encode(), stream)
         conn.execute("commit")
     except BaseException:

@@ -18,13 +18,8 @@ with target as materialized (
         for update
     ) m
 ), cleared as (
-    insert into tieline."externalIntegrationMapping" as e (
-        id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId", metadata,
-        "lastSyncedAt", "remoteUpdatedAt", link, "createdAt", "updatedAt", "createdBy", "updatedBy", "companyId"
-    )
-    select id, "entityType", "entityId", integration, null, "allowDuplicateExternalId", metadata,
-        "lastSyncedAt", "remoteUpdatedAt", link, "createdAt", now(), "createdBy",
-        nullif(current_setting('tieline.actor', true), ''), $1
+    insert into tieline."externalIntegrationMapping" ("entityType", "entityId", integration, "updatedBy", "companyId")
+    select "entityType", "entityId", integration, nullif(current_setting('tieline.actor', true), ''), $1
     from target
     where "isCleared"
     on conflict ("companyId", "entityType", "entityId", integration) do update set

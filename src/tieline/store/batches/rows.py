@@ -1,4 +1,4 @@
-"""A row of a batch of mappings, and the one set of checks for it, whether it comes in a call or in a file."""
+"""The columns of a mapping, as stored and as given, and the one set of checks for rows of calls and of files."""
 
 import re
 from dataclasses import dataclass
@@ -25,9 +25,29 @@ NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 NULL = b"null"
 
 
+class Mapping(msgspec.Struct, frozen=True, rename="camel"):
+    """A row of externalIntegrationMapping. `metadata` is JSON."""
+
+    id: str
+    entity_type: str
+    entity_id: str
+    integration: str
+    external_id: str | None
+    allow_duplicate_external_id: bool
+    created_at: str
+    updated_at: str
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
+    last_synced_at: str | None = None
+    remote_updated_at: str | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    link: str | None = None
+
+
 class MappingRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
     """A row as it was given: a field that is unset was left out."""
 
+    id: Text = msgspec.UNSET
     entity_type: str
     entity_id: str
     integration: str
@@ -36,12 +56,11 @@ class MappingRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_
     metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     last_synced_at: Text = msgspec.UNSET
     remote_updated_at: Text = msgspec.UNSET
-    link: Text = msgspec.UNSET
-    id: Text = msgspec.UNSET
     created_at: Text = msgspec.UNSET
     updated_at: Text = msgspec.UNSET
     created_by: Text = msgspec.UNSET
     updated_by: Text = msgspec.UNSET
+    link: Text = msgspec.UNSET
     company_id: Text = msgspec.UNSET
 
     @property

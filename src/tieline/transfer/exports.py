@@ -1,0 +1,54 @@
+"""The statements of exports, made of the columns that a file of each kind may have."""
+
+# ruff: noqa: S608 - every piece of text is a LiteralString, which the type checker proves
+
+from typing import LiteralString, cast, get_args
+
+import msgspec
+
+from tieline.transfer.columns import ROWS, TIMES, What
+from tieline.transfer.formats import Format
+
+# The table and the column that orders it. Mappings come by id: in that order they were made and lie on the disk.
+TABLES: dict[What, tuple[LiteralString, LiteralString]] = {
+    "mappings": ('"externalIntegrationMapping"', "id"),
+    "elements": ("element", "id"),
+    "systems": ('"externalSystem"', "integration"),
+}
+CSV: LiteralString = "format csv, header, encoding 'UTF8'"
+# NDJSON goes out as CSV whose quote and delimiter no JSON can contain: the text format would double backslashes.
+NDJSON: LiteralString = r"format csv, quote e'\x01', delimiter e'\x02', encoding 'UTF8'"
+
+
+def statement(what: What, form: Format) -> LiteralString:
+    """The COPY that writes all rows of a company in a form; `%s` is the company.
+
+    >>> print(statement("elements", "csv"))
+    copy (select id, title, "creationTime", "modificationDate" from tieline.element where "companyId" = %s order by id) to stdout with (format csv, header, encoding 'UTF8')
+    """  # noqa: E501 - the statement is one line
+    table, order = TABLES[what]
+    columns = ", ".join(
+        [_column(field, form) for field in msgspec.structs.fields(ROWS[what]) if field.name != "company_id"]
+    )
+    rows: LiteralString = f'select {columns} from tieline.{table} where "companyId" = %s order by {order}'
+    if form == "ndjson":
+        return f"copy (select row_to_json(r) from ({rows}) r) to stdout with ({NDJSON})"
+    return f"copy ({rows}) to stdout with ({CSV})"
+
+
+def _column(field: msgspec.structs.FieldInfo, form: Format) -> LiteralString:
+    """A column as the form writes it. Its name counts as literal: it came with the package."""
+    name = cast(LiteralString, field.encode_name)
+    quoted = name if name.islower() else f'"{name}"'
+    types = get_args(field.type)
+    if form == "ndjson":
+        return quoted
+    if bool in types:
+        return f"{quoted}::text as {quoted}"
+    if msgspec.Raw in types:
+        return f"nullif({quoted}, 'null') as {quoted}"
+    is_text = int not in types and field.name not in TIMES
+    # Text stands as a formula that gives it, so that a spreadsheet takes no id for a number, a date or a formula.
+    if form == "spreadsheet" and is_text:
+        return f"""'="' || replace({quoted}, '"', '""') || '"' as {quoted}"""
+    return quoted
