@@ -14,6 +14,14 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "bioregistry"
 HEADER = "entityType,entityId,integration,externalId\n"
 
 
+def summary(**counts: int) -> str:
+    """The last line of an import: what is not given is 0."""
+    words = ("created", "updated", "unchanged", "kept", "moved", "skipped", "refused")
+    said = [f"{counts.get(word, 0):,} {word}" for word in words]
+    said[4] += f" ({counts.get('moved', 0):,} ids taken from others)"
+    return ", ".join(said)
+
+
 @pytest.fixture
 def take(command, company):
     def run(file, what="mappings", *options, **more):
@@ -23,20 +31,24 @@ def take(command, company):
 
 
 def test_the_example_lands_but_for_four_rows(take):
-    assert take(EXAMPLE / "systems.csv", "systems").out == (
-        "33 created, 0 updated, 0 unchanged, 0 skipped, 0 refused\n"
-    )
+    assert take(EXAMPLE / "systems.csv", "systems").out == (summary(created=33) + "\n")
     assert take(EXAMPLE / "elements.csv", "elements").out.startswith("2,937 created")
     first = take(EXAMPLE / "mappings.csv")
-    assert (first.code, first.out) == (1, "7,678 created, 0 updated, 0 unchanged, 0 skipped, 4 refused\n")
+    assert (first.code, first.out) == (
+        1,
+        summary(created=7_678, refused=4) + "\n",
+    )
     assert first.err == (
-        "line 3303: 'Q50018' is held by element 1153, by line 3284 of this file\n"
-        "line 5083: 'Q7187' is held by element 766, by line 2136 of this file\n"
-        "line 6461: 'Q113989515' is held by element 2210, by line 6460 of this file\n"
-        "line 6462: 'Q113989515' is held by element 2210, by line 6460 of this file\n"
+        "line 3303: The external id is held by element 1153 in wikidata.entity (see line 3284)\n"
+        "line 5083: The external id is held by element 766 in wikidata.entity (see line 2136)\n"
+        "line 6461: The external id is held by element 2210 in wikidata.entity (see line 6460)\n"
+        "line 6462: The external id is held by element 2210 in wikidata.entity (see line 6460)\n"
     )
     again = take(EXAMPLE / "mappings.csv", "mappings", "--on-conflict", "skip")
-    assert (again.code, again.out) == (0, "0 created, 0 updated, 7,678 unchanged, 4 skipped, 0 refused\n")
+    assert (again.code, again.out) == (
+        0,
+        summary(unchanged=7_678, skipped=4) + "\n",
+    )
 
 
 def test_a_file_whose_form_is_unclear_is_refused(take, tmp_path):
@@ -57,13 +69,16 @@ def test_a_file_that_cannot_be_read_is_refused(take, tmp_path, name, reason):
 def test_a_file_that_breaks_off_lands_up_to_there(take):
     text = HEADER + 'item,1,xero,A\nitem,2,xero,"B'
     ended = take("-", "mappings", "--format", "csv", stdin=text)
-    assert (ended.code, ended.out) == (1, "1 created, 0 updated, 0 unchanged, 0 skipped, 1 refused\n")
+    assert (ended.code, ended.out) == (
+        1,
+        summary(created=1, refused=1) + "\n",
+    )
     assert ended.err == "line 3: a quote opens here and is not closed before the end of the file\n"
 
 
 def test_a_dry_run_says_so(take, command, company):
     dry = take("-", "mappings", "--format", "csv", "--dry-run", stdin=HEADER + "item,1,xero,A\n")
-    assert dry.out == "1 created, 0 updated, 0 unchanged, 0 skipped, 0 refused (dry run: nothing was changed)\n"
+    assert dry.out == summary(created=1) + " (dry run: nothing was changed)" + "\n"
     assert command("export", "--company", company, "--what", "mappings").out.count("\n") == 1
 
 
@@ -73,7 +88,31 @@ def test_many_refused_rows_are_counted_and_the_report_has_them_all(take, tmp_pat
     ended = take("-", "mappings", "--format", "csv", "--report", report, stdin=text)
     assert ended.err.splitlines()[-1] == "… and 500 more refused rows; --report FILE writes them all."
     with report.open(newline="") as file:
-        assert list(csv.reader(file))[-1] == ["1501", "entityId is missing"]
+        last = list(csv.DictReader(file))[-1]
+    assert (last["line"], last["code"], last["reason"]) == ("1501", "22023", "entityId is missing")
+    assert (last["entityType"], last["integration"], last["externalId"]) == ("item", "xero", "A")
+
+
+def test_the_report_says_who_holds_an_id_and_who_lost_one(take, tmp_path):
+    take("-", "mappings", "--format", "csv", stdin=HEADER + "item,1,xero,A\nitem,2,xero,B\n")
+    report = tmp_path / "report.csv"
+    rows = HEADER + "item,3,xero,A\nitem,2,xero,B\nitem,4,xero,B\n"
+    ended = take("-", "mappings", "--format", "csv", "--on-conflict", "move", "--report", report, stdin=rows)
+    assert ended.out == summary(created=1, unchanged=1, moved=1, refused=1) + "\n"
+    with report.open(newline="") as file:
+        refused, moved = csv.DictReader(file)
+    assert (refused["line"], refused["code"], refused["holderEntityId"]) == ("4", "23505", "2")
+    assert (moved["line"], moved["code"], moved["holderEntityId"]) == ("2", "moved", "1")
+    assert moved["externalId"] == "A"
+
+
+def test_an_import_that_only_adds_keeps_what_is_linked(take, command, company):
+    take("-", "mappings", "--format", "csv", stdin=HEADER + "item,1,xero,GOOD\n")
+    rows = HEADER + "item,1,xero,GUESS\nitem,2,xero,NEW\n"
+    ended = take("-", "mappings", "--format", "csv", "--on-existing", "keep", stdin=rows)
+    assert ended.out == summary(created=1, kept=1) + "\n"
+    exported = command("export", "--company", company, "--what", "mappings").out
+    assert ("GOOD" in exported, "GUESS" in exported, "NEW" in exported) == (True, False, True)
 
 
 def test_an_export_is_taken_back_by_another_company(take, command, company, tmp_path):

@@ -7,6 +7,9 @@ import pytest
 from psycopg import sql
 
 from tieline.postgres.migrate import migrate
+from tieline.store.batches.find import Options
+from tieline.store.batches.link_many import link_many
+from tieline.store.batches.rows import MappingRow
 
 ROWS = 20_000
 FILL = """
@@ -94,18 +97,21 @@ def test_claims_and_links_read_few_pages_of_a_table_without_statistics(fresh, kn
 
 @pytest.mark.parametrize("knew_it_empty", [True, False])
 def test_link_many_reads_few_pages_of_a_table_without_statistics(fresh, knew_it_empty):
-    call = "select * from tieline.link_many('acme', %s, '[]', 'move', false)"
+    def link(first: int, more: int = 0) -> int:
+        rows = [
+            MappingRow(entity_type="item", entity_id=f"e{n}", integration="xero", external_id=f"x{n + more}")
+            for n in range(first, first + IDS)
+        ]
+        with fresh.transaction(force_rollback=True):
+            before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+            assert len(link_many(fresh, "acme", rows, Options("move"))) == IDS
+            return fresh.execute(PAGES_FETCHED).fetchone()[0] - before
 
-    def rows(first: int, more: int = 0) -> str:
-        key = {"entityType": "item", "integration": "xero"}
-        return json.dumps(
-            [{**key, "entityId": f"e{n}", "externalId": f"x{n + more}"} for n in range(first, first + IDS)]
-        )
-
+    fresh.cursor_factory = psycopg.RawCursor
     for _ in range(2):
-        fresh.execute(call, (rows(ROWS + 1),))
-    fresh.execute(FILL, (ROWS,))
+        link(ROWS + 1)
+    fresh.execute(FILL.replace("%s", "$1"), (ROWS,))
     if not knew_it_empty:
         fresh.execute("discard plans")
-    for batch in (rows(1), rows(1, 50_000), rows(ROWS // 2, IDS)):
-        assert pages(fresh, call, batch) < PAGES_WRITTEN_MAX
+    for first, more in ((1, 0), (1, 50_000), (ROWS // 2, IDS)):
+        assert link(first, more) < PAGES_WRITTEN_MAX

@@ -95,7 +95,8 @@ class _Tally:
         counts = self.landed
         return (
             f"{counts.created:,} created, {counts.updated:,} updated, {counts.unchanged:,} unchanged, "
-            f"{counts.kept:,} kept, moved ({self.moved:,} ids taken from others), {counts.skipped:,} skipped, "
+            f"{counts.kept:,} kept, {self.moved:,} moved ({self.moved:,} ids taken from others), "
+            f"{counts.skipped:,} skipped, "
             f"{self.refused:,} refused"
         )
 
