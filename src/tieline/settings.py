@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-from tieline import misfit
+from tieline.wire import misfit
 
 PREFIX = "TIELINE_"
 SYSTEM_DATA_DIR = Path("/var/lib/tieline")

@@ -8,9 +8,9 @@ from cyclopts import App, Parameter
 from msgspec.structs import astuple, replace
 
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, show
-from tieline.scopes import KeyScope
 from tieline.store import keys
 from tieline.store.keys import NewKey
+from tieline.wire.scopes import KeyScope
 
 RATE_LIMIT_MAX = 2**31 - 1
 

@@ -12,7 +12,6 @@ from typing import LiteralString, cast
 
 import msgspec
 
-from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.catalogue import RESOURCES, Function, Key, Resource
 from tieline.dialect.plan import calls, reads, writes
@@ -27,8 +26,9 @@ from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder,
 from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read, is_named
 from tieline.dialect.sql.write import compile_write
 from tieline.problems import Problem
-from tieline.scopes import KeyScope
 from tieline.sql.statement import Sql
+from tieline.wire import urls
+from tieline.wire.scopes import KeyScope
 
 # The names that other rooms use.
 __all__ = (

@@ -9,9 +9,9 @@ import msgspec
 import psycopg
 from psycopg import errors
 
-from tieline.scopes import KeyScope
 from tieline.sql.statement import shipped
 from tieline.store.companies import UnknownCompanyError
+from tieline.wire.scopes import KeyScope
 
 PREFIX = "tl_"
 SECRET_BYTES = 32

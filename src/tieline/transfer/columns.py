@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tieline.integers import BIGINT_MAX, DIGITS_MAX
 from tieline.store.batches.results import Holder
 from tieline.store.batches.rows import BLANK, FOREIGN, WHITE_SPACE, MappingRow, RowError, Text, time
 from tieline.store.batches.rows import TIMES as MAPPING_TIMES
+from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 What = Literal["mappings", "elements", "systems"]
 # The text of a cell; none for an empty one.

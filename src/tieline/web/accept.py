@@ -1,7 +1,8 @@
 """The element face answers in JSON only."""
 
-from tieline import accept, problems
+from tieline import problems
 from tieline.web.request import Request
+from tieline.wire import accept
 
 
 def require_json(request: Request) -> None:

@@ -6,10 +6,10 @@ import msgspec
 
 from tieline import problems
 from tieline.postgres.session import Session
-from tieline.scopes import KeyScope, with_included
 from tieline.store.callers import Key
 from tieline.web.request import Request
 from tieline.web.server import Server
+from tieline.wire.scopes import KeyScope, with_included
 
 SECRET_LENGTH_MAX = 8192
 

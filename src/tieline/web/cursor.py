@@ -5,8 +5,8 @@ import binascii
 import hashlib
 
 from tieline import problems
-from tieline.integers import BIGINT_MAX
 from tieline.problems import FieldError
+from tieline.wire.integers import BIGINT_MAX
 
 CHECK_BYTES = 6
 

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tieline import misfit, problems, urls
-from tieline.integers import BIGINT_MAX, DIGITS_MAX
+from tieline import problems
 from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
+from tieline.wire import misfit, urls
+from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 EXTERNAL_ID_LENGTH_MAX = 1024
 LINK_LENGTH_MAX = 2048

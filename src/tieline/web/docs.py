@@ -11,11 +11,11 @@ from markdown_it import MarkdownIt
 
 from tieline import __version__, problems
 from tieline.dialect.answer import describe
-from tieline.scopes import SCOPES
 from tieline.web import element_openapi
 from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
+from tieline.wire.scopes import SCOPES
 
 GUIDES = {
     "element-api": "The element face",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tieline import __version__, problems
-from tieline.integers import BIGINT_MAX
 from tieline.web import decode, element_face
+from tieline.wire.integers import BIGINT_MAX
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from tieline import problems, scopes, urls
+from tieline import problems
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.store import tokens
@@ -15,6 +15,7 @@ from tieline.web import auth, decode
 from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
+from tieline.wire import scopes, urls
 
 # RFC 6749, 5.1: an answer with a token must not be stored.
 HEADERS = (("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache"))

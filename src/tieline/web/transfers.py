@@ -8,7 +8,7 @@ from typing import IO, cast, get_args
 
 import msgspec
 
-from tieline import accept, problems
+from tieline import problems
 from tieline.postgres.database import connected
 from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.run import as_problem
@@ -28,6 +28,7 @@ from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import JSON, Answer
 from tieline.web.server import Server
+from tieline.wire import accept
 
 MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}

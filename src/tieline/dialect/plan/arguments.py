@@ -5,10 +5,10 @@ from typing import Annotated
 
 import msgspec
 
-from tieline import misfit
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Argument, Function
 from tieline.dialect.request.body import Payload
+from tieline.wire import misfit
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.request.media import BodyKind
+from tieline.wire import urls
 
 _SPACE = b" \t\n\r"
 _PLAIN_FIELD = re.compile(r'[^",\n\r]*')

@@ -2,9 +2,9 @@
 
 from enum import Enum
 
-from tieline import accept
-from tieline.accept import MediaRange
 from tieline.dialect import problems
+from tieline.wire import accept
+from tieline.wire.accept import MediaRange
 
 
 class Form(Enum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
 from tieline.dialect import problems
-from tieline.integers import BIGINT_MAX, DIGITS_MAX
+from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 Resolution = Literal["merge-duplicates", "ignore-duplicates"]
 Return = Literal["representation", "headers-only", "minimal"]

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 import msgspec
 
-from tieline import urls
 from tieline.dialect import problems
 from tieline.dialect.request.cursor import Cursor, UnreadableError, names
 from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
 from tieline.dialect.request.ranges import spans
 from tieline.dialect.request.select import order, select
 from tieline.dialect.request.syntax import Filter, Logic, OrderTerm, Path, Query
+from tieline.wire import urls
 
 _RESERVED = frozenset({"select", "columns", "on_conflict"})
 _RESERVED_ENDINGS = frozenset({"order", "limit", "offset", "and", "or"})

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tieline import misfit
+from tieline.wire import misfit
 
 Text = str | msgspec.UnsetType | None
 
