@@ -106,9 +106,14 @@ def _fill(conn: psycopg.Connection) -> None:
     conn.execute(FILL)
     conn.execute("reset session_replication_role")
     conn.execute("vacuum analyze")
+    write_ids()
+    FILLED.touch()
+
+
+def write_ids() -> None:
+    """The ids that look-ups ask for."""
     ids = (hashlib.md5(str(i).encode()).hexdigest() for i in range(1, ROWS, COMPANIES))
     IDS.write_text("\n".join(ids) + "\n")
-    FILLED.touch()
 
 
 def new_key(conn: psycopg.Connection, company: str) -> str:

@@ -60,6 +60,8 @@ def of(made: Statement, row: Row, estimated: Row | None = None) -> Whole:
     Raises:
         Problem: the Accept header asks for one row and there are others (406), or the offset is too high (416).
     """
+    if isinstance(made.model, Read):
+        return _page(made, row, estimated)
     if isinstance(made.model, Insert):
         return _inserted(made, made.model, row)
     if isinstance(made.model, Write):
@@ -74,7 +76,9 @@ def _page(made: Statement, row: Row, estimated: Row | None) -> Whole:
     found = _number(row[0])
     if form.is_singular and found != 1:
         raise problems.not_single(str(found))
-    total = None if row[1] is None and estimated is None else max(_number(row[1]), _expected(estimated))
+    total = None
+    if row[1] is not None or estimated is not None:
+        total = max(_number(row[1]), _expected(estimated))
     first = made.first_row
     headers = [
         ("content-type", form.content_type),

@@ -32,17 +32,19 @@ async def run(server: Server, session: Session, made: Statement) -> tuple[Row, R
     if function is not None and function.is_computed:
         work = partial(_compute, session.company_id, VERBS[function.name], made)
         return await server.transactions.run(session, work, rollback=made.is_undone), None
-    run_one = partial(
-        run_again,
+    rows = await run_again(
         server.connections,
         session,
+        made.sql,
         # Functions that write repeat themselves.
         attempts_max=ATTEMPTS_MAX if function is None else 1,
         is_lookup=made.is_lookup,
+        rollback=made.is_undone,
     )
-    row = (await run_one(made.sql, rollback=made.is_undone))[0]
-    estimate = statement.estimate(made, row)
-    return row, None if estimate is None else (await run_one(estimate))[0]
+    estimate = statement.estimate(made, rows[0])
+    if estimate is None:
+        return rows[0], None
+    return rows[0], (await run_again(server.connections, session, estimate, attempts_max=ATTEMPTS_MAX))[0]
 
 
 def _compute(company_id: str, verb: Verb, made: Statement, conn: Connection) -> Row:
