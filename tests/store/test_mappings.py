@@ -10,8 +10,11 @@ from tieline import settings
 from tieline.postgres.connections import Connections, DatabaseError
 from tieline.postgres.lane import lanes_of
 from tieline.postgres.session import Session
+from tieline.postgres.transactions import Transactions
 from tieline.problems import Problem
 from tieline.store import changes, mappings
+from tieline.store.batches.find import Options
+from tieline.store.batches.rows import MappingRow
 from tieline.store.mappings import Candidate, Located, Resolved, Translated, Translation
 
 
@@ -139,3 +142,37 @@ def test_changes_are_listed_after_a_position(call, acme, other, ids):
     assert call(changes.listed, first.position, 2) == more[:2]
     assert call(changes.listed, last.position, 100) == []
     assert call(changes.listed, 0, 100, company=other) == []
+
+
+def link(company, *rows, options=None, **how):
+    """Call link_many for the company."""
+
+    async def act():
+        transactions = Transactions(company.database.dsn, settings.load({}, {}))
+        transactions.open()
+        try:
+            return await mappings.link_many(transactions, Session(company.id, "key_1"), rows, options, **how)
+        finally:
+            transactions.close()
+
+    return asyncio.run(act())
+
+
+def row(entity_id: str, external_id: str) -> MappingRow:
+    return MappingRow(entity_type="item", entity_id=entity_id, integration="xero", external_id=external_id)
+
+
+def test_link_many_gives_a_result_for_each_row(acme, call, ids):
+    new, taken = link(acme, row("9", "N"), row("8", "A"))
+    assert (new.outcome, taken.outcome, taken.problem.holder.mapping_id) == ("created", "conflict", ids["xero 1"])
+    assert call(mappings.find, new.mapping_id).external_id == "N"
+    (moved,) = link(acme, row("8", "A"), options=Options("move"))
+    assert [loser.mapping_id for loser in moved.moved_from] == [ids["xero 1"]]
+
+
+def test_link_many_lands_whole_or_only_tells_what_would_be(acme, call, ids):
+    with pytest.raises(Problem) as refused:
+        link(acme, row("9", "N"), row("8", "A"), atomic=True)
+    assert (refused.value.status, refused.value.code) == (409, "23505")
+    assert [result.outcome for result in link(acme, row("9", "N"), rollback=True)] == ["created"]
+    assert call(mappings.resolve, "xero", ["N"])[0].status == "unknown"

@@ -13,7 +13,11 @@ from tieline import problems
 from tieline.postgres.connections import Connections, DatabaseError
 from tieline.postgres.run import run
 from tieline.postgres.session import Session
-from tieline.store.batches.rows import Mapping
+from tieline.postgres.transactions import Connection, Transactions
+from tieline.store.batches import link_many as batch
+from tieline.store.batches.find import Options
+from tieline.store.batches.results import Result
+from tieline.store.batches.rows import Mapping, MappingRow
 
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
@@ -160,6 +164,30 @@ async def claim(
     """
     rows = await run(connections, session, "mappings/claim", *entity, integration, external_id)
     return msgspec.json.decode(rows[0][0] or b"", type=Claimed)
+
+
+async def link_many(
+    transactions: Transactions,
+    session: Session,
+    rows: Sequence[MappingRow],
+    options: Options | None = None,
+    *,
+    atomic: bool = False,
+    rollback: bool = False,
+) -> list[Result]:
+    """Create and change mappings as one change of state; a result for each row, in their order.
+
+    `atomic`: all rows land or none. `rollback`: a dry run with the same results.
+
+    Raises:
+        DatabaseError: the batch met other writers at every attempt.
+        Problem: the batch is atomic and a row cannot land, or the database is away or does not finish in time.
+    """
+
+    def work(conn: Connection) -> list[Result]:
+        return batch.link_many(conn, session.company_id, rows, options, atomic=atomic)
+
+    return await transactions.run(session, work, rollback=rollback)
 
 
 async def find(connections: Connections, session: Session, mapping_id: str) -> Mapping | None:
