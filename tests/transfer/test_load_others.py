@@ -38,6 +38,24 @@ def test_an_id_that_the_same_file_has_given_already_is_refused(ours):
     assert loaded.refused == {3: "Line 2 says already what becomes of element 7"}
 
 
+def test_an_import_that_only_adds_keeps_elements_and_systems_as_they_are(ours):
+    ours.load("elements", "id,title\n7,A\n8,B\n")
+    loaded = ours.load("elements", "id,title\n7,A\n8,B2\n9,C\n", on_existing="keep")
+    assert loaded.counts == {"created": 1, "unchanged": 1, "kept": 1}
+    assert elements(ours) == [(7, "A"), (8, "B"), (9, "C")]
+    ours.load("systems", "integration,name\ncrm,CRM\nxero,Xero\n")
+    loaded = ours.load("systems", "integration,name\ncrm,Other\nxero,Xero\npim,PIM\n", on_existing="keep")
+    assert loaded.counts == {"created": 1, "unchanged": 1, "kept": 1}
+    assert systems(ours, "integration, name") == [("crm", "CRM"), ("pim", "PIM"), ("xero", "Xero")]
+
+
+def test_addresses_may_be_swapped(ours):
+    ours.load("systems", "integration,systemUrl\na,https://a.example\nb,https://b.example\n")
+    loaded = ours.load("systems", "integration,systemUrl\na,https://b.example\nb,https://a.example\n")
+    assert loaded.counts == {"updated": 2}
+    assert systems(ours, 'integration, "systemUrl"') == [("a", "https://b.example"), ("b", "https://a.example")]
+
+
 def test_systems_are_created_changed_and_left_alone(ours):
     text = "integration,name,systemUrl,linkTemplate,isDefault\nxero,Xero,https://xero.example,,true\ncrm,,,,\n"
     assert ours.load("systems", text).counts == {"created": 2}

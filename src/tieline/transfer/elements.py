@@ -36,7 +36,7 @@ def land(conn: psycopg.Connection, records: Sequence[Record], job: Job, earlier:
         else:
             rows[record.line] = row
     if rows:
-        _write(conn, job.session.company_id, list(rows.values()), landed)
+        _write(conn, job, list(rows.values()), landed)
     return landed, dict(lines.maps[0])
 
 
@@ -53,16 +53,21 @@ def _require_first(line: int, row: ElementRow, lines: ChainMap[int, int]) -> Non
         raise RowError(f"Line {first} says already what becomes of element {row.id}", SAME_MAPPING)
 
 
-def _write(conn: psycopg.Connection, company_id: str, rows: Sequence[ElementRow], landed: Landed) -> None:
+def _write(conn: psycopg.Connection, job: Job, rows: Sequence[ElementRow], landed: Landed) -> None:
+    company_id = job.session.company_id
     numbered = _numbered(conn, company_id, rows)
-    places = conn.execute(shipped("transfer/find_elements"), (company_id, _json(numbered))).fetchall()
-    same = {int(place) for place, is_same in places if is_same}
-    written = [row for place, row in enumerate(numbered, 1) if place not in same]
+    found: list[tuple[int, bool]]
+    found = conn.execute(shipped("transfer/find_elements"), (company_id, _json(numbered))).fetchall()
+    there = dict(found)
+    stay = {place for place, is_same in there.items() if is_same or job.on_existing == "keep"}
+    written = [row for place, row in enumerate(numbered, 1) if place not in stay]
     if written:
         conn.execute(shipped("transfer/write_elements"), (company_id, _json(written)))
-    landed.unchanged += len(same)
-    landed.updated += len(places) - len(same)
-    landed.created += len(numbered) - len(places)
+    unchanged = sum(there.values())
+    landed.unchanged += unchanged
+    landed.kept += len(stay) - unchanged
+    landed.updated += len(there) - len(stay)
+    landed.created += len(numbered) - len(there)
 
 
 def _numbered(conn: psycopg.Connection, company_id: str, rows: Sequence[ElementRow]) -> list[ElementRow]:

@@ -75,7 +75,8 @@ def _entity(row: SystemRow) -> Entity:
 def _meet(conn: psycopg.Connection, company_id: str, rows: Rows) -> tuple[list[Standing], list[Wish]]:
     """The company's systems with their addresses in the form in which two are the same, and the rows in that form."""
     there = conn.execute(shipped("transfer/hold_systems"), (company_id,)).fetchall()
-    standings = [Standing(integration, ("", "", integration), address) for integration, address in there]
+    # Kept, when existing ones are to be, is any system, with an address or without.
+    standings = [Standing(name, ("", "", name), address, has_link=True) for name, address in there]
     found = conn.execute(shipped("transfer/find_systems"), (company_id, *_parameters(rows.values()))).fetchall()
     wishes = [
         Wish(
