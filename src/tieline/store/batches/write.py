@@ -17,7 +17,7 @@ from tieline.store.batches.rows import MappingRow, RowError, given
 ATTEMPTS_MAX = 8
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 # What a value alone can cause: PostgreSQL says that there is one, and then the row that has it is looked for.
-UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.FeatureNotSupported)
+UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.FeatureNotSupported)
 UNFIT_REASONS = {
     "22003": "contains a number that is too large for PostgreSQL",
     "22007": "is not a time that PostgreSQL can store",
