@@ -2,7 +2,6 @@
 
 import sys
 
-import batches
 import growth
 import links
 import lookups
@@ -10,6 +9,8 @@ import parse
 import transfers
 from figures import show
 from stage import stage
+
+import batches
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Import beside a bare INSERT of the same rows, export beside psql's COPY, and their memory.
 
-They run on databases of their own in the same cluster, so that each starts from the same emptiness.
+Each runs on a new database of the same cluster, so that all start with empty tables.
 """
 
 import json
@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from batches import BATCH, INSERT, rows
 from figures import Figure, show
 from psycopg.conninfo import make_conninfo
 from stage import ROOT, Stage, stage
 
+from batches import BATCH, INSERT, rows
 from tieline.postgres.migrate import migrate
 
 IMPORT_ROWS = (100_000, 1_000_000)
@@ -28,7 +28,7 @@ EXPORTED = """select row_to_json(m) from tieline."externalIntegrationMapping" m 
 
 
 def measure(on: Stage) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     figures: list[Figure] = []
     bare = _bare_rate(on)
     for count in IMPORT_ROWS:
@@ -88,7 +88,7 @@ def _transfers(on: Stage, count: int, bare: float) -> list[Figure]:
             f"{count / export_seconds:,.0f} rows/s",
             f"psql's COPY {count / copy_seconds:,.0f} rows/s",
             copy_seconds / export_seconds,
-            # The start of the command is a third of a second, which only many rows make up for.
+            # The command takes a third of a second to start, which matters less for more rows.
             ">= 0.6" if count == IMPORT_ROWS[-1] else "",
         ),
         Figure(
@@ -113,7 +113,7 @@ def _command(arguments: list[str]) -> tuple[float, float]:
 
 
 def _peak_mb(pid: int) -> float:
-    """What the kernel has seen of it at most."""
+    """The peak memory of the process, as the kernel has it."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
