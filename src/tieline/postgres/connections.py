@@ -66,7 +66,7 @@ class Connections:
 
     @property
     def are_up(self) -> bool:
-        """Whether each lane has a connection."""
+        """Each lane has a connection."""
         return all(lines.open for lines in self._lines.values())
 
     @property
@@ -76,11 +76,11 @@ class Connections:
 
     @property
     def waiting(self) -> int:
-        """How many statements wait for a connection."""
+        """The number of statements that wait for a connection."""
         return sum(lines.waiting for lines in self._lines.values())
 
     def usage(self, lane: str) -> tuple[int, int]:
-        """How many connections of a lane are open, and how many of them have something under way."""
+        """The number of open connections of a lane, and the number of those with a statement under way."""
         lines = self._lines[lane].open
         return len(lines), sum(1 for line in lines if line.in_flight)
 

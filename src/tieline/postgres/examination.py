@@ -18,7 +18,7 @@ TRIGGER = re.compile(r'create or replace trigger (\w+) [^;]*? on "?(\w+)"?\s')
 
 @dataclass(slots=True)
 class Database:
-    """What was found; the lists name what is wrong."""
+    """The result of an examination; the lists name what is wrong."""
 
     version: int
     version_text: str

@@ -54,7 +54,7 @@ class Lines:
 
     @property
     def waiting(self) -> int:
-        """How many statements wait for a connection."""
+        """The number of statements that wait for a connection."""
         return len(self._waiters)
 
     def add(self, line: Pipeline) -> None:

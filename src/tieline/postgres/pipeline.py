@@ -129,7 +129,7 @@ class Pipeline:
 
     @property
     def gathers(self) -> bool:
-        """Whether a look-up that is sent now would share its sync with others, and their number is below the limit."""
+        """A look-up that is sent now would share its sync with others, and their number is below the limit."""
         return self._sync_is_due and len(self._group.works) < GATHERED_MAX
 
     def send(self, work: Work) -> None:

@@ -13,7 +13,7 @@ from tieline.store.batches.rows import TIMES as MAPPING_TIMES
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 What = Literal["mappings", "elements", "systems"]
-# The text of a cell; none for an empty one.
+# The text of a cell of CSV; None if it is empty.
 Cell = str | None
 Boolean = bool | msgspec.UnsetType | None
 
@@ -23,7 +23,7 @@ TITLE_LENGTH_MAX = 1024
 
 
 class ElementRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
-    """An element as it was given: a field that is unset was left out."""
+    """An element as the file gives it. An unset field was left out."""
 
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
     title: str
@@ -33,7 +33,7 @@ class ElementRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_
 
 
 class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
-    """An external system as it was given: a field that is unset was left out."""
+    """An external system as the file gives it. An unset field was left out."""
 
     integration: str
     name: Text = msgspec.UNSET
@@ -45,7 +45,7 @@ class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_o
     company_id: Text = msgspec.UNSET
 
 
-# Columns with a time, by their fields.
+# The fields that hold a time.
 TIMES = frozenset({*MAPPING_TIMES, "creation_time", "modification_date"})
 
 AnyRow = MappingRow | ElementRow | SystemRow
@@ -64,15 +64,16 @@ class Record:
     line: int
     row: AnyRow
     cells: Mapping[str, Cell] | None = None
-    # Of its text.
+    # The length of its text.
     size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One record that does not land, and why.
+    """One record that does not land, with the reason.
 
-    `duplicate_of` is the line of another record that stands in its way, `given` its texts by the columns of the file.
+    `duplicate_of` is the line of another record that stands in its way. `given` are the texts of the refused record, by
+    the columns of the file.
     """
 
     line: int
@@ -116,7 +117,7 @@ def row_of_cells(what: What, cells: Mapping[str, Cell]) -> AnyRow:
     7
 
     Raises:
-        RowError: a cell cannot be read as what its column asks for.
+        RowError: a cell does not have the form that its column needs.
     """
     kind = ROWS[what]
     readers = READERS[what]
@@ -176,7 +177,7 @@ _READERS: dict[What, dict[str, Reader]] = {
     "elements": {"id": element_id},
     "systems": {"isDefault": boolean, "active": boolean, "metadata": json_value},
 }
-# By the column: the field, how its text is read (none: as it is), and whether it must be there.
+# By column: the field, the reader of its text (None: the text stays as it is), and whether it is required.
 READERS: dict[What, dict[str, tuple[str, Reader | None, bool]]] = {
     what: {
         each.encode_name: (each.name, _READERS[what].get(each.encode_name), each.required)

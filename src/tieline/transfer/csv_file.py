@@ -1,4 +1,4 @@
-"""CSV → records, by a reader that keeps the numbers of lines, and each bad record to itself."""
+"""Read records from CSV. Each has the number of its line, and a bad record does not spoil the next one."""
 
 from collections.abc import Generator, Iterator, Sequence
 from typing import IO
@@ -17,7 +17,7 @@ class _OpenQuoteError(Exception):
 def read(stream: IO[bytes], what: What, *, is_spreadsheet: bool = False) -> File:
     """The file's columns and records.
 
-    `is_spreadsheet`: text may stand as a formula that gives it, as an export for spreadsheets writes it.
+    `is_spreadsheet`: text may be written as a formula (`="007"`), as an export for spreadsheets writes it.
 
     Raises:
         FileRefusedError: the heading does not name columns of such a file.
@@ -28,7 +28,7 @@ def read(stream: IO[bytes], what: What, *, is_spreadsheet: bool = False) -> File
 
 
 def fields(text: str) -> list[Cell]:
-    r"""The fields of one record; an empty one is null, quoted or not.
+    r"""The fields of one record. An empty field is null, quoted or not.
 
     >>> fields('element,,"a ""b"", c",""\n')
     ['element', None, 'a "b", c', None]
@@ -50,7 +50,7 @@ def fields(text: str) -> list[Cell]:
 
 
 def unformulated(cell: Cell) -> Cell:
-    """The text that a formula of an export for spreadsheets gives; any other cell as it is.
+    """The text of a formula that an export for spreadsheets wrote; any other cell as it is.
 
     >>> unformulated('="00""7"'), unformulated("007"), unformulated(None)
     ('00"7', '007', None)
@@ -106,7 +106,7 @@ def _records(stream: IO[bytes]) -> Generator[tuple[int, list[Cell]] | Refused]:
 
 
 def _many_lines(pieces: Iterator[tuple[int, bytes]], number: int, line: bytes) -> tuple[int, list[Cell]] | Refused:
-    """A record of which the first line ends inside quotes: it ends with the first line that has an odd number."""
+    """A record whose first line ends inside quotes. Its last line is the next one with an odd number of quotes."""
     parts = [line]
     size = len(line)
     for _, part in pieces:
@@ -148,7 +148,7 @@ def _header(records: Iterator[tuple[int, list[Cell]] | Refused], what: What) -> 
     names = [name or "" for name in first[1]]
     unknown = [name for name in names if name not in known]
     if unknown:
-        # What a spreadsheet writes where the comma divides whole from fraction.
+        # Spreadsheets write semicolons in countries where numbers have a decimal comma.
         hint = " Columns are divided by commas, not semicolons." if ";" in unknown[0] else ""
         raise FileRefusedError(
             f"The file names a column {unknown[0][:100]!r} that is not one of {', '.join(known)}.{hint}"

@@ -1,4 +1,4 @@
-"""A batch of elements of a file: found, numbered and written by a statement each."""
+"""Write a batch of elements from a file: one statement finds them, one numbers them, one writes them."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from tieline.transfer.columns import ElementRow, Record, Refused, check_element
 from tieline.transfer.landed import Job, Landed, Lines
 from tieline.transfer.mappings import texts
 
-# Above this ids are no longer whole in JavaScript, and the counter does not follow them.
+# The largest number up to which JavaScript has every integer. The counter ignores larger ids.
 COUNTED_ID_MAX = 2**53 - 1
 
 
 def land(conn: psycopg.Connection, records: Sequence[Record], job: Job, earlier: Lines) -> tuple[Landed, Lines]:
     """Write a batch in the caller's transaction.
 
-    `earlier` are the lines of the file that are about elements, by their ids; those of the batch come back.
+    `earlier` are the lines of earlier batches by the id of their element. The lines of this batch are returned.
     """
     landed = Landed()
     lines = ChainMap[int, int]({}, earlier)

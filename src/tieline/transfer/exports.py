@@ -9,7 +9,8 @@ import msgspec
 from tieline.transfer.columns import ROWS, TIMES, What
 from tieline.transfer.formats import Format
 
-# The table and the column that orders it. Mappings come by id: in that order they were made and lie on the disk.
+# The table, and the column that rows are ordered by. Mappings are ordered by id, because they were made in that order
+# and lie in it on the disk.
 TABLES: dict[What, tuple[LiteralString, LiteralString]] = {
     "mappings": ('"externalIntegrationMapping"', "id"),
     "elements": ("element", "id"),
@@ -21,7 +22,7 @@ NDJSON: LiteralString = r"format csv, quote e'\x01', delimiter e'\x02', encoding
 
 
 def statement(what: What, form: Format) -> LiteralString:
-    """The COPY that writes all rows of a company in a form; `%s` is the company.
+    """The COPY statement that writes all rows of a company in a form; `%s` is the company.
 
     >>> print(statement("elements", "csv"))
     copy (select id, title, "creationTime", "modificationDate" from tieline.element where "companyId" = %s order by id) to stdout with (format csv, header, encoding 'UTF8')
@@ -48,7 +49,7 @@ def _column(field: msgspec.structs.FieldInfo, form: Format) -> LiteralString:
     if msgspec.Raw in types:
         return f"nullif({quoted}, 'null') as {quoted}"
     is_text = int not in types and field.name not in TIMES
-    # Text stands as a formula that gives it, so that a spreadsheet takes no id for a number, a date or a formula.
+    # Text is written as a formula (="007"), so that a spreadsheet takes no id for a number, a date or a formula.
     if form == "spreadsheet" and is_text:
         return f"""'="' || replace({quoted}, '"', '""') || '"' as {quoted}"""
     return quoted

@@ -1,10 +1,10 @@
-"""Which form a file has, and its lines in bounded memory."""
+"""The form of a file, and its lines, read in bounded memory."""
 
 from collections.abc import Generator
 from pathlib import PurePath
 from typing import IO, Literal
 
-# spreadsheet: CSV in which text stands as formulas that give it.
+# spreadsheet: CSV in which each text is written as a formula (="007").
 Format = Literal["csv", "ndjson", "spreadsheet"]
 
 ENDINGS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
@@ -14,17 +14,17 @@ OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
 class FileRefusedError(Exception):
-    """A file of which nothing can be taken; the text says why."""
+    """A file is refused as a whole; the message says why."""
 
 
 def format_of(name: str, given: Format | None) -> Format:
-    """The form that was asked for, else that of the file's ending.
+    """The given form, else the form of files with this ending.
 
     >>> format_of("mappings.csv", None), format_of("-", "ndjson")
     ('csv', 'ndjson')
 
     Raises:
-        FileRefusedError: neither says it.
+        FileRefusedError: no form is given, and the ending is unknown.
     """
     if given is not None:
         return given
@@ -41,7 +41,7 @@ def lines(stream: IO[bytes]) -> Generator[tuple[int, bytes]]:
     and all have the number of the line.
 
     Raises:
-        FileRefusedError: the file begins as one in another encoding.
+        FileRefusedError: the file begins with the byte order mark of another encoding.
     """
     number = 1
     piece = stream.readline(RECORD_BYTES_MAX + 1)
@@ -59,7 +59,7 @@ def decoded(line: bytes) -> str:
     """The text of a line.
 
     Raises:
-        ValueError: it is not UTF-8 or holds a NUL character; the text says where.
+        ValueError: the line is not UTF-8 or holds a NUL character.
     """
     try:
         text = line.decode()
@@ -71,5 +71,5 @@ def decoded(line: bytes) -> str:
 
 
 def too_long() -> str:
-    """The reason for a record that would not fit in memory."""
+    """The reason to refuse a record that is too long."""
     return f"longer than {RECORD_BYTES_MAX:,} bytes"

@@ -1,4 +1,7 @@
-"""Records that wait for a holder to give up an external id, in a file: there may be as many as in the import."""
+"""Records that wait for a holder to give up an external id.
+
+They are kept in a temporary file, since there may be as many as in the import.
+"""
 
 from collections.abc import Generator, Iterable, Sequence
 from typing import IO
@@ -11,7 +14,7 @@ from tieline.transfer.columns import Cell, Record
 
 
 class HeldRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record that met a holder, with its result; `entity` and `holder` are the hashes of the entities of the two."""
+    """A record that met a holder, and its result. `entity` is the hash of its entity, `holder` of the holder's."""
 
     line: int
     row: MappingRow
@@ -36,11 +39,11 @@ class Held:
         self.count = 0
 
     def emptied(self) -> "Held":
-        """A place for other records, in the same file."""
+        """An empty place for other records, in the same file."""
         return Held(self._file)
 
     def add(self, records: Sequence[HeldRecord]) -> None:
-        """Keep these, as a piece."""
+        """Append these as one piece."""
         if not records:
             return
         start = self._file.seek(0, 2)
@@ -71,7 +74,7 @@ def batches(pieces: Iterable[list[HeldRecord]], rows_max: int) -> Generator[list
 
 
 def cycles(holders: dict[int, int]) -> list[list[int]]:
-    """The circles in which each entity waits for the next one; `holders` gives the one that it waits for.
+    """The circles in which each entity waits for the next one. `holders`: the entity that each one waits for.
 
     >>> cycles({1: 2, 2: 3, 3: 1, 4: 1, 5: 9})
     [[1, 2, 3]]

@@ -1,4 +1,4 @@
-"""What became of the rows of a file so far."""
+"""The outcomes of the rows of a file so far."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,13 @@ from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.store.batches.results import MappingKey
 from tieline.transfer.columns import Record, Refused, What
 
-# Lines of a file by what they are about.
+# The numbers of lines of a file, by the id of the element or the hash of the system that they are about.
 Lines = dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is loaded, for whom, and how."""
+    """An import: its kind of rows, its company and its options."""
 
     what: What
     session: Session
@@ -32,7 +32,7 @@ class Moved:
 
 @dataclass(slots=True)
 class Landed:
-    """How many rows became what; the rows that were refused, and the ids that were moved."""
+    """The numbers of rows by outcome, the rows that were refused, and the external ids that were moved."""
 
     created: int = 0
     updated: int = 0
@@ -43,7 +43,7 @@ class Landed:
     moved: list[Moved] = field(default_factory=list[Moved])
 
     def add(self, other: "Landed") -> None:
-        """Take these over."""
+        """Add the numbers and rows of another batch."""
         self.created += other.created
         self.updated += other.updated
         self.unchanged += other.unchanged

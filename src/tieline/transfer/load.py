@@ -1,4 +1,4 @@
-"""Records into the registry, batch by batch: each is a transaction, and is told once it has landed."""
+"""Load records into the registry in batches. Each batch is a transaction, and is reported once it has landed."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
@@ -18,10 +18,10 @@ from tieline.transfer.landed import Job, Landed, Lines
 
 BATCH_ROWS_MAX = 10_000
 BATCH_BYTES_MAX = 8_000_000
-# Without statistics every index that begins with the company looks alike to the planner, and a look-up may read all of
-# it. A table that grows is analyzed after this many rows, and each time that they have doubled.
+# Without statistics all indexes that begin with the company look alike to PostgreSQL's planner, and a look-up may read
+# all rows of a company. A table that grows is analyzed after so many new rows, and each time that these have doubled.
 ANALYZE_ROWS_MIN = 5_000
-# Of a batch that met other writers in the same rows.
+# The most attempts of a batch that collides with other writers.
 ATTEMPTS_MAX = 8
 
 TABLES: dict[What, str] = {"mappings": "externalIntegrationMapping", "elements": "element", "systems": "externalSystem"}
@@ -31,7 +31,7 @@ ANALYZE: dict[What, str] = {
     "systems": "transfer/analyze_systems",
 }
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
-# What a value alone can cause: PostgreSQL says that there is one, and the row that has it is looked for by halves.
+# Errors that a single value causes. PostgreSQL does not say which row has it, so the batch is halved until it is found.
 UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
 
 T = TypeVar("T")
@@ -40,17 +40,17 @@ Report = Callable[[Landed], None]
 
 
 class StoppedError(Exception):
-    """A batch did not land for a reason that is not one of its rows; the text says which lines and why."""
+    """A batch did not land, and none of its rows is the reason. The message names its lines and the reason."""
 
 
 def load(conn: psycopg.Connection, records: Iterable[Record | Refused], job: Job, report: Report) -> None:
     """Load the records, in their order, and report each batch once it has landed.
 
     Raises:
-        StoppedError: a batch did not land; what was reported before it has.
+        StoppedError: a batch did not land; the batches that were reported before it did.
         UnknownCompanyError: there is no such company.
     """
-    # A dry run is one transaction, so that later batches meet what earlier ones would have left.
+    # A dry run is one transaction, so that later batches see the rows of earlier ones.
     with conn.transaction(force_rollback=True) if job.is_dry_run else nullcontext():
         if _is_stale(conn, job):
             _analyze(conn, job)
@@ -59,14 +59,14 @@ def load(conn: psycopg.Connection, records: Iterable[Record | Refused], job: Job
 
 
 class _Target:
-    """The registry on the way: reports what landed, and analyzes the table when it has grown a lot."""
+    """The registry that is written to. Reports each batch, and analyzes the table when it has grown a lot."""
 
     def __init__(self, conn: psycopg.Connection, job: Job, report: Report) -> None:
         self.conn, self.job, self._report = conn, job, report
         self._created, self._analyze_at = 0, ANALYZE_ROWS_MIN
 
     def write(self, records: Sequence[Record], work: Callable[[], T]) -> T:
-        """Do the work in a transaction that acts for the company, again when another writer was in its way."""
+        """Do the work in a transaction that acts for the company, and again after a collision with another writer."""
         for attempt in range(ATTEMPTS_MAX):
             try:
                 with self.conn.transaction():
@@ -114,12 +114,12 @@ def _batches(records: Iterable[Record | Refused]) -> Generator[Batch]:
         if len(batch) + len(refused) >= BATCH_ROWS_MAX or size_bytes >= BATCH_BYTES_MAX:
             yield batch, refused
             batch, refused, size_bytes = [], [], 0
-    # An empty file is a batch as well: with it comes out that the company exists.
+    # An empty file makes one empty batch, so that an unknown company is refused.
     yield batch, refused
 
 
 def _load_others(target: _Target, read: Iterable[Batch]) -> None:
-    """Elements or external systems."""
+    """Load elements or external systems."""
     lines: Lines = {}
     for records, refused in read:
         landed, said = target.write(records, partial(_by_halves, target, records, lines))
@@ -128,7 +128,7 @@ def _load_others(target: _Target, read: Iterable[Batch]) -> None:
 
 
 def _by_halves(target: _Target, records: Sequence[Record], earlier: Lines) -> tuple[Landed, Lines]:
-    """The records, or, when PostgreSQL finds one unfit, their halves: only that one is refused."""
+    """Land the records. If PostgreSQL cannot store one of them, land each half: in the end only that one is refused."""
     land = elements.land if target.job.what == "elements" else systems.land
     if not records:
         return Landed(), {}
@@ -147,7 +147,7 @@ def _by_halves(target: _Target, records: Sequence[Record], earlier: Lines) -> tu
 
 
 def _load_mappings(target: _Target, read: Iterable[Batch]) -> None:
-    """A file is one change of state, as far as batches allow: rows that meet a holder wait for it to land elsewhere."""
+    """Load mappings. A file is one change of state, so rows that meet a holder wait for the rest of the file."""
     earlier: mappings.Earlier = {}
     count = 0
     with TemporaryFile() as file:
@@ -157,7 +157,7 @@ def _load_mappings(target: _Target, read: Iterable[Batch]) -> None:
             landed, waiting = _land(target, records, earlier)
             held.add(waiting)
             target.tell(landed, refused)
-        # One batch was decided as a whole: nothing has landed since.
+        # A file of one batch was decided as a whole, so a second try would end the same.
         _give_up(target, _try_again(target, held, earlier) if count > 1 else held)
 
 
@@ -222,7 +222,7 @@ def _packed(circles: Iterable[list[int]]) -> Generator[set[int]]:
 
 
 def _give_up(target: _Target, held: Held) -> None:
-    """Tell of the records that found their holder still there at the end."""
+    """Report the records whose holder still has the external id at the end."""
     circles = {entity: len(circle) for circle in held.circles() for entity in circle if len(circle) > BATCH_ROWS_MAX}
     for piece in held.read():
         landed = Landed()

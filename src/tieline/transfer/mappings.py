@@ -1,4 +1,4 @@
-"""A batch of mappings of a file: the rule for batches decides, and its results are told in the words of a file."""
+"""Write a batch of mappings from a file. The rule for batches decides; results name the lines of the file."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -14,8 +14,8 @@ from tieline.transfer.columns import Cell, Record, Refused
 from tieline.transfer.held import HeldRecord
 from tieline.transfer.landed import Job, Landed, Moved
 
-# A file's rows that landed are remembered, so that a later row about the same entity is refused. Of a longer file
-# the earliest are forgotten.
+# The most rows of a file that are remembered, so that a later row about the same entity is refused. Beyond this the
+# earliest are forgotten.
 EARLIER_ROWS_MAX = 1_000_000
 HELD = frozenset({"conflict", "skipped"})
 
@@ -25,9 +25,9 @@ Earlier = dict[int, EarlierRow]
 def land(
     conn: psycopg.Connection, records: Sequence[Record], job: Job, earlier: Earlier
 ) -> tuple[Landed, list[HeldRecord]]:
-    """Write a batch in the caller's transaction; the rows that wait for a holder come back with what landed.
+    """Write a batch in the caller's transaction. Returns the outcomes, and the rows that wait for a holder.
 
-    `earlier` is added to.
+    The rows of the batch are added to `earlier`.
     """
     numbered = [(record.line, _with_author(cast(MappingRow, record.row), job)) for record in records]
     options = Options(job.on_conflict, job.on_existing, "line", earlier)
@@ -43,7 +43,7 @@ def land(
 
 
 def _with_author(row: MappingRow, job: Job) -> MappingRow:
-    """The row with its author, where the file does not say who made or changed it."""
+    """The row with its authors: those that the file names, else the importing user or key."""
     if row.created_by is msgspec.UNSET or row.updated_by is msgspec.UNSET:
         actor = job.session.actor
         return msgspec.structs.replace(
@@ -55,7 +55,7 @@ def _with_author(row: MappingRow, job: Job) -> MappingRow:
 
 
 def _remember(records: Sequence[Record], results: Sequence[Result], earlier: Earlier) -> None:
-    """Note which entities the file has said something of, and whether their external id is settled with it."""
+    """Note in `earlier` the entity of each row, and whether the row settled its external id."""
     for record, result in zip(records, results, strict=True):
         if result.outcome != "invalid":
             row = cast(MappingRow, record.row)
@@ -68,7 +68,7 @@ def _remember(records: Sequence[Record], results: Sequence[Result], earlier: Ear
 
 
 def _may_land_later(result: Result, earlier: Mapping[int, EarlierRow]) -> bool:
-    """Whether the holder may still give the external id up: no row of the file has said yet that it keeps it."""
+    """The holder may still give the external id up, because no row of the file has settled it yet."""
     holder = _holder_hash(result)
     if holder is None:
         return False
@@ -93,9 +93,9 @@ def _held(record: Record, result: Result) -> HeldRecord:
 
 
 def count(record: Record, result: Result, landed: Landed, circle_rows: int | None = None) -> None:
-    """Count a result, or keep the reason for which the record did not land.
+    """Count the result, and keep the reason if the record did not land.
 
-    `circle_rows`: as many rows wait for each other in a circle, and the record is one of them.
+    `circle_rows`: the size of the circle of rows that wait for each other, if the record is in one.
     """
     match result.outcome:
         case "created":
@@ -114,7 +114,7 @@ def count(record: Record, result: Result, landed: Landed, circle_rows: int | Non
 
 
 def _refused(record: Record, result: Result, circle_rows: int | None) -> Refused:
-    """The record with the reason for which it did not land."""
+    """The record with the reason why it did not land."""
     problem = result.problem
     assert problem is not None, "a row that does not land has a reason"
     holder = None if problem.holder is msgspec.UNSET else problem.holder
@@ -129,7 +129,7 @@ def _refused(record: Record, result: Result, circle_rows: int | None) -> Refused
 
 
 def texts(record: Record) -> Mapping[str, Cell]:
-    """What the record says, as text by its columns."""
+    """The values of the record as text, by its columns."""
     if record.cells is not None:
         return record.cells
     given = msgspec.json.decode(msgspec.json.encode(record.row), type=dict[str, msgspec.Raw])

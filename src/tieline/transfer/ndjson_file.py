@@ -1,4 +1,4 @@
-"""NDJSON → records: an object a line. What a line leaves out stays as it is, what it gives as null is cleared."""
+"""Read records from NDJSON, one object a line. A field that a line leaves out stays as it is; null clears it."""
 
 from collections.abc import Generator, Iterator
 from typing import IO
@@ -45,7 +45,7 @@ def _whole_lines(stream: IO[bytes]) -> Generator[tuple[int, bytes | None]]:
 
 
 def _reason(message: str) -> str:
-    """The reason for which a line is refused, from the decoder's message.
+    """The reason why a line is refused, from the decoder's message.
 
     >>> _reason("Input data was truncated")
     'the line breaks off before its JSON ends'

@@ -1,4 +1,4 @@
-"""A file of any form → its records."""
+"""Read the records of a file of any form."""
 
 from typing import IO
 
@@ -11,7 +11,7 @@ def read(stream: IO[bytes], form: Format, what: What) -> File:
     """The columns of a file, and its records in their order.
 
     Raises:
-        FileRefusedError: the file as a whole cannot be taken.
+        FileRefusedError: the file is refused as a whole.
     """
     if form == "ndjson":
         return ndjson_file.read(stream, what)

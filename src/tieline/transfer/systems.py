@@ -1,4 +1,7 @@
-"""A batch of external systems of a file. Addresses are unique in a company, so the rule for batches decides on them."""
+"""Write a batch of external systems from a file.
+
+Addresses are unique in a company as external ids are, so the rule for batches decides on them.
+"""
 
 from collections import ChainMap
 from collections.abc import Collection, Mapping
@@ -15,7 +18,7 @@ from tieline.transfer.columns import Record, Refused, SystemRow, check_system
 from tieline.transfer.landed import Job, Landed, Lines
 from tieline.transfer.mappings import texts
 
-# The place in `earlier` of the row that makes its system the default one.
+# The entry in `earlier` for the row that makes its system the default one.
 DEFAULT = hash("isDefault")
 
 Rows = Mapping[int, SystemRow]
@@ -24,8 +27,8 @@ Rows = Mapping[int, SystemRow]
 def land(conn: psycopg.Connection, records: Collection[Record], job: Job, earlier: Lines) -> tuple[Landed, Lines]:
     """Write a batch in the caller's transaction.
 
-    `earlier` are the lines of the file that are about systems, by the hashes of their keys, and the one that makes its
-    system the default one; those of the batch come back.
+    `earlier` are the lines of earlier batches by the hash of their system's `integration`, and by `DEFAULT` the line
+    that makes its system the default one. The lines of this batch are returned.
     """
     landed = Landed()
     lines = ChainMap[int, int]({}, earlier)
@@ -44,7 +47,7 @@ def land(conn: psycopg.Connection, records: Collection[Record], job: Job, earlie
         return landed, {}
     standings, wishes = _meet(conn, job.session.company_id, rows)
     said = {_entity(row): earlier[key] for row in rows.values() if (key := hash(row.integration)) in earlier}
-    # An address is not taken from a system: it would have none.
+    # `move` counts as `report` here: a system that lost its address could not be named by it any more.
     on_conflict = "skip" if job.on_conflict == "skip" else "report"
     planned = plan(wishes, standings, on_conflict, job.on_existing, said)
     for decision in planned.decisions:
@@ -57,7 +60,7 @@ def land(conn: psycopg.Connection, records: Collection[Record], job: Job, earlie
 
 
 def _require_one_default(line: int, row: SystemRow, lines: ChainMap[int, int]) -> None:
-    """Only one row of a file makes its system the default one.
+    """Refuse a second row of a file that makes its system the default one.
 
     Raises:
         RowError: an earlier row does.
@@ -73,7 +76,7 @@ def _entity(row: SystemRow) -> Entity:
 
 
 def _meet(conn: psycopg.Connection, company_id: str, rows: Rows) -> tuple[list[Standing], list[Wish]]:
-    """The company's systems with their addresses in the form in which two are the same, and the rows in that form."""
+    """The company's systems, and the rows as wishes. The canonical address is the external id of each."""
     there = conn.execute(shipped("transfer/hold_systems"), (company_id,)).fetchall()
     # Kept, when existing ones are to be, is any system, with an address or without.
     standings = [Standing(name, ("", "", name), address, has_link=True) for name, address in there]
@@ -93,7 +96,7 @@ def _meet(conn: psycopg.Connection, company_id: str, rows: Rows) -> tuple[list[S
 
 
 def _parameters(rows: Collection[SystemRow]) -> tuple[str, str]:
-    """The rows as JSON, and the columns that each of them gives."""
+    """The rows as JSON, and the names of the columns that each row gives."""
     given = [
         [each.encode_name for each in msgspec.structs.fields(SystemRow) if getattr(row, each.name) is not msgspec.UNSET]
         for row in rows

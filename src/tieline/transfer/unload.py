@@ -1,4 +1,4 @@
-"""A company's rows as a file, streamed from COPY in constant memory; load takes it back unchanged."""
+"""Export a company's rows as a file, streamed from COPY in constant memory. An import takes it back unchanged."""
 
 from typing import IO
 
@@ -12,16 +12,16 @@ from tieline.transfer import exports
 from tieline.transfer.columns import What
 from tieline.transfer.formats import Format
 
-# What is handed on at a time; the database sends a row at a time.
+# The least size of a piece that is written. The database sends one row at a time.
 CHUNK_BYTES_MIN = 65_536
 
 
 def unload(conn: psycopg.Connection, what: What, form: Format, session: Session, stream: IO[bytes]) -> None:
-    """Write all rows in the order of their keys, as one moment had them.
+    """Write all rows as of one moment, in the order of `exports.TABLES`.
 
     Raises:
         UnknownCompanyError: there is no such company.
-        OSError: the stream cannot take more.
+        OSError: the stream cannot be written to.
     """
     try:
         conn.execute("begin isolation level repeatable read, read only")
@@ -38,7 +38,7 @@ def unload(conn: psycopg.Connection, what: What, form: Format, session: Session,
 
 
 def _copy(conn: psycopg.Connection, statement: bytes, stream: IO[bytes]) -> None:
-    """By libpq's own calls: the driver's loop takes half as long again as PostgreSQL itself."""
+    """Copy with libpq's own calls: psycopg's loop needs half as much time again as PostgreSQL itself."""
     pgconn = conn.pgconn
     _require(pgconn.exec_(statement), ExecStatus.COPY_OUT)
     chunk = bytearray()

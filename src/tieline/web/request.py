@@ -20,7 +20,7 @@ WHOLE_ANSWER = "tieline.whole_answer"
 
 
 class Request:
-    """What came over the wire, and what is known of the caller and the endpoint so far."""
+    """A request as it came over the wire, and what is known of its caller and its endpoint so far."""
 
     __slots__ = (
         "_body_seconds_max",

@@ -91,7 +91,7 @@ def _refusal(refused: Refused) -> Refusal:
 
 @dataclass(slots=True)
 class Progress:
-    """How far an import has come; `next_line` is the first line that was read and has not landed."""
+    """The progress of an import; `next_line` is the first line that was read and has not landed."""
 
     report: Report
     next_line: int | None = None

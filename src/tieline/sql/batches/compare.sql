@@ -1,4 +1,4 @@
--- The numbers of the rows whose mapping has already all that they give besides external id and sharing.
+-- The numbers, from 1, of the rows that change nothing of their mapping, external id and sharing aside.
 select r.n
 from rows from (
     json_to_recordset($2::json) as (

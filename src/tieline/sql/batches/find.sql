@@ -1,6 +1,6 @@
--- The mappings that the rows of a batch are about, and those that have the external ids which the rows give: of those
--- that share an id the first, with their number. An order that one index alone gives, with sorting off, makes that
--- index the look-up's, whatever is guessed of a table without statistics.
+-- The mappings that the rows of a batch are about, and the holders of the external ids that the rows give. Of mappings
+-- that share an external id only the first is returned, with their number. Sorting is off, and only one index has the
+-- order of each look-up: so the planner takes that index, whatever it estimates for a table without statistics.
 with batch as materialized (
     select * from json_to_recordset($2::json) as b (
         integration text, "entityType" text, "entityIds" text[], "externalIds" text[]

@@ -1,4 +1,4 @@
--- The first mappings that share each of these external ids: one more of each than the batch itself is about.
+-- For each of these external ids the first mappings that share it: one more than the batch itself has rows for.
 select h.id, h.integration, h."entityType", h."entityId", h."externalId", true, h.link is not null, null::bigint
 from json_to_recordset($2::json) b (integration text, "entityType" text, "externalId" text, "rowsMax" integer)
 cross join lateral (

@@ -1,6 +1,6 @@
--- The rows that become new mappings, in the order in which they are sent; their ids come back in that order. Who inserts
--- one of them at the same time breaks a unique index, and the batch starts again. Stamps that a file gives are kept,
--- where the transaction says so; else a trigger sets them.
+-- Insert the rows that become new mappings, in the order in which they are sent, and return their ids in that order. If
+-- another writer inserts one of them at the same time, a unique index refuses it and the batch starts again. Times and
+-- authors that a file gives are kept if the transaction says so (`tieline.stamps`); else a trigger sets them.
 insert into tieline."externalIntegrationMapping" (
     id, "entityType", "entityId", integration, "externalId", "allowDuplicateExternalId", metadata,
     "lastSyncedAt", "remoteUpdatedAt", link, "createdAt", "updatedAt", "createdBy", "updatedBy", "companyId"

@@ -1,6 +1,7 @@
--- Take turns with others who write external ids in the same slots: rows that share their id ask for the exclusive lock.
--- In the order of the keys, so that two batches do not wait for each other. Sorting off makes the look-ups that follow
--- take the index that gives their order, whatever is guessed of a table without statistics.
+-- Take turns with others who write external ids in the same integration and entity type. Rows that share their id ask
+-- for the exclusive lock. Locks are taken in the order of their keys, so that two batches do not wait for each other.
+-- With sorting off, the look-ups that follow take the index that has their order, whatever the planner estimates for a
+-- table without statistics.
 select set_config('enable_sort', $3, true), case when k."isExclusive" then pg_advisory_xact_lock(k.key) else pg_advisory_xact_lock_shared(k.key) end
 from (
     select tieline.slot_key($1, b.integration, b."entityType") as key, bool_or(b."isExclusive") as "isExclusive"

@@ -1,6 +1,6 @@
--- Lock the mappings that the batch writes, in the order of their keys, if they still are as the decision found them,
--- and take their external id from those that give it up. An insert that meets its row finds it by the key, whatever is
--- guessed of the table. The answer is how many are locked.
+-- Lock the mappings that the batch writes, in the order of their unique key, if they have not changed since the plan
+-- of the batch was made, and clear the external id of those that give it up. An insert with `on conflict` finds its row
+-- by the unique key, whatever PostgreSQL's planner estimates for the table. Returns the number of locked mappings.
 with target as materialized (
     select m.*, w."isCleared"
     from (

@@ -1,5 +1,5 @@
--- Write the rows whose mapping is there and locked. What a row leaves out stays. Stamps that a file gives are kept,
--- where the transaction says so; else a trigger sets them.
+-- Write the rows whose mapping exists and is locked. A column that a row leaves out stays as it is. Times and authors
+-- that a file gives are kept if the transaction says so (`tieline.stamps`); else a trigger sets them.
 with target as materialized (
     select m.id, m."entityType", m."entityId", m.integration, m."createdAt", m."createdBy",
         case when r.given ? 'externalId' then r."externalId" else m."externalId" end as "externalId",

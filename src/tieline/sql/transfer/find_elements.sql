@@ -1,4 +1,4 @@
--- The places, from 1, of the rows whose element is there, and whether it says already what the row says.
+-- The numbers, from 1, of the rows whose element exists, and whether the element already has all that the row gives.
 select r.n, (
         r.title, coalesce(r."creationTime", e."creationTime"), coalesce(r."modificationDate", e."modificationDate")
     ) is not distinct from (e.title, e."creationTime", e."modificationDate")

@@ -1,5 +1,5 @@
--- For each row its address in the form in which two are the same, and whether its system has already all else that the
--- row gives.
+-- For each row its canonical address (equal addresses are the same text), and whether its system already has all else
+-- that the row gives.
 select tieline.canonical_url(r."systemUrl"),
     coalesce((
         select (not r.given ? 'name' or coalesce(r.name, r.integration) = e.name)

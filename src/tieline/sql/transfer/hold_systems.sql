@@ -1,5 +1,5 @@
--- All external systems of the company, which nobody changes meanwhile, with their addresses in the form in which two
--- are the same.
+-- Lock all external systems of the company, and return them with their canonical addresses (equal addresses are the
+-- same text).
 select integration, tieline.canonical_url("systemUrl")
 from tieline."externalSystem"
 where "companyId" = $1

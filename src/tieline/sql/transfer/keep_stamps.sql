@@ -1,2 +1,2 @@
--- Times and authors that a file gives are kept; what it does not give, the statements fill in.
+-- Keep the times and authors that a file gives. The statements fill in those that it leaves out.
 select set_config('tieline.stamps', 'given', true)

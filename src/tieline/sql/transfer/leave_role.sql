@@ -1,2 +1,2 @@
--- Only the owner may analyze; a dry run is still inside the transaction that acts for a company.
+-- Only the owner of a table may analyze it, and a dry run is still inside the transaction that acts for a company.
 select set_config('role', 'none', true)

@@ -1,4 +1,5 @@
--- Systems whose address goes to another row of the batch, and the default one that the system $3 replaces.
+-- Clear the address of the systems whose address goes to another row of the batch. If the system $3 becomes the default
+-- one, the default one so far is it no longer.
 update tieline."externalSystem"
 set "systemUrl" = case when integration = any ($2::text[]) then null else "systemUrl" end,
     "isDefault" = case when $3::text is null then "isDefault" else "isDefault" and integration = $3 end

@@ -1,4 +1,4 @@
--- Rows that are there are locked, so that what a row leaves out stays as it is.
+-- Lock the elements that exist, so that a column that a row leaves out stays as it is.
 with target as materialized (
     select r.id, r.title, coalesce(r."creationTime", e."creationTime", c.moment) as "creationTime",
         coalesce(r."modificationDate", c.moment) as "modificationDate"

@@ -1,4 +1,4 @@
--- What a row leaves out stays as it is.
+-- A column that a row leaves out stays as it is.
 with target as materialized (
     select r.integration,
         coalesce(case when r.given ? 'name' then r.name else e.name end, r.integration) as name,

@@ -1,4 +1,4 @@
-"""What the rows of a batch meet in the registry: the mappings that they are about and the holders of their ids."""
+"""Find the mappings that the rows of a batch are about, and the holders of the external ids that they want."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,20 +12,20 @@ from tieline.store.batches.plan import Entity, OnConflict, OnExisting, Slot, Sta
 from tieline.store.batches.results import Holder, Result, Unit, id_repeated, id_taken
 from tieline.store.batches.rows import MappingRow, given
 
-# From this version on a scan of an index for a set of values gives the index's order. Before it, with sorting off, the
-# planner would take an index that gives the order and reads all of a company.
+# From this version on an index scan for a set of values returns rows in the order of the index. In an older one, with
+# sorting off, the planner would take an index that has the order but reads all rows of a company.
 ORDERED_SCANS_VERSION = 170_000
 
 
 class EarlierRow(msgspec.Struct, frozen=True):
-    """A row of the same file that landed in an earlier batch; whether it names the external id."""
+    """A row of the same file in an earlier batch. `names_external_id`: it landed and gave an external id, or null."""
 
     line: int
     names_external_id: bool
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a batch is written. `earlier` finds rows of the same file by the hash of their entity."""
+    """The options of a batch. `earlier`: the rows of earlier batches of the same file, by the hash of their entity."""
 
     on_conflict: OnConflict = "report"
     on_existing: OnExisting = "update"
@@ -35,9 +35,9 @@ class Options(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Valid rows by their numbers, and on whose behalf they are written.
+    """Valid rows by their numbers, and the connection, company and options to write them with.
 
-    `is_exclusive`: nobody else may write external ids in the slots of the batch meanwhile.
+    `is_exclusive`: meanwhile nobody else may write external ids in the integrations and entity types of the batch.
     """
 
     conn: psycopg.Connection
@@ -58,7 +58,7 @@ class Group(msgspec.Struct, rename="camel"):
 
 
 class SharedSlot(msgspec.Struct, frozen=True, rename="camel"):
-    """An external id that mappings share, and how many of them to find."""
+    """An external id that mappings share. `rows_max`: find so many of them."""
 
     integration: str
     entity_type: str
@@ -77,8 +77,8 @@ def json_text(value: object) -> str:
 def lock(batch: Batch) -> None:
     """Take turns with others that write the same external ids: claims, links and other batches.
 
-    No key decides between a mapping that shares its id and one that does not, so whoever makes a row shared must be
-    alone. What is looked for comes in the next statement, which sees all that was committed before the lock.
+    No unique key decides between a mapping that shares its id and one that does not, so a batch with a shared row must
+    be alone. The look-up is the next statement, so that it sees all that was committed before the lock was given.
     """
     groups = _groups(batch)
     is_ordered = batch.conn.info.server_version >= ORDERED_SCANS_VERSION
@@ -104,7 +104,7 @@ def _groups(batch: Batch) -> list[Group]:
 
 
 def standings(batch: Batch) -> dict[Entity, Standing]:
-    """The mappings that the rows are about, and those that have an external id which a row wants."""
+    """The mappings that the rows are about, and the holders of the external ids that the rows want."""
     found = _found(batch, _groups(batch))
     own = {row.entity for row in batch.rows.values()}
     unsharing = _unsharing(batch, {standing.entity: standing for standing, _ in found})
@@ -124,7 +124,7 @@ def _found(batch: Batch, groups: list[Group]) -> list[tuple[Standing, int]]:
 
 
 def _read(rows: Iterable[FoundRow], options: Options) -> Iterator[tuple[Standing, int]]:
-    """Mappings, with the number of those that share the same id where that is known."""
+    """Mappings, each with the number of mappings that share its external id (0: not counted)."""
     for mapping_id, integration, entity_type, entity_id, external_id, is_shared, has_link, members in rows:
         entity = (integration, entity_type, entity_id)
         earlier = options.earlier.get(hash(entity)) if options.earlier else None
@@ -133,7 +133,7 @@ def _read(rows: Iterable[FoundRow], options: Options) -> Iterator[tuple[Standing
 
 
 def _unsharing(batch: Batch, found: Mapping[Entity, Standing]) -> list[Group]:
-    """Rows that stop sharing the external id which their mapping has, and do not name it."""
+    """The external ids of mappings whose row ends the sharing without naming the id."""
     groups: list[Group] = []
     for row in batch.rows.values():
         if row.allow_duplicate_external_id or row.allow_duplicate_external_id is msgspec.UNSET:
@@ -145,7 +145,7 @@ def _unsharing(batch: Batch, found: Mapping[Entity, Standing]) -> list[Group]:
 
 
 def _hidden(found: list[tuple[Standing, int]], own: set[Entity], made: Mapping[Entity, Standing]) -> list[SharedSlot]:
-    """Slots of which only a mapping of the batch itself was found, although others share the id too."""
+    """Shared external ids for which only a mapping of the batch itself was found, although others have them too."""
     inside: Counter[Slot] = Counter()
     for entity in own:
         standing = made.get(entity)
@@ -161,7 +161,7 @@ def _hidden(found: list[tuple[Standing, int]], own: set[Entity], made: Mapping[E
 
 
 def foreign_ids(batch: Batch, standings: Mapping[Entity, Standing]) -> dict[int, Result]:
-    """The results of rows that would be new mappings and ask for an id that another one has."""
+    """The refusals of rows that would make a new mapping with an id that another mapping has."""
     asked = {
         number: row.id for number, row in batch.rows.items() if isinstance(row.id, str) and row.entity not in standings
     }
@@ -183,7 +183,7 @@ def foreign_ids(batch: Batch, standings: Mapping[Entity, Standing]) -> dict[int,
 
 
 def wishes(batch: Batch, standings: Mapping[Entity, Standing]) -> list[Wish]:
-    """The rows as the rule needs them."""
+    """The rows in the form that the rule takes."""
     same = _says_the_rest(batch, standings)
     made: list[Wish] = []
     for number, row in batch.rows.items():
@@ -203,7 +203,7 @@ def wishes(batch: Batch, standings: Mapping[Entity, Standing]) -> list[Wish]:
 
 
 def _says_the_rest(batch: Batch, standings: Mapping[Entity, Standing]) -> set[int]:
-    """The rows whose mapping has already all that they give besides external id and sharing."""
+    """The numbers of the rows that change nothing of their mapping, external id and sharing aside."""
     numbers: list[int] = []
     asked: list[MappingRow] = []
     for number, row in batch.rows.items():

@@ -13,12 +13,12 @@ from tieline.store.batches.results import Result
 from tieline.store.batches.rows import MappingRow, RowError, read_list, without_stamps
 from tieline.store.batches.write import write
 
-# Of an atomic batch that is refused, as many results are told.
+# The most results in the refusal of an atomic batch.
 REFUSED_SHOWN_MAX = 100
 
 
 class Arguments(msgspec.Struct, frozen=True, rename="camel"):
-    """The arguments as JSON has them; null is as good as left out."""
+    """The arguments as JSON gives them. Null counts as left out."""
 
     mappings: msgspec.Raw
     on_conflict: OnConflict | None = None
@@ -37,8 +37,8 @@ def link_many(
     """Create and change mappings, in the caller's transaction, which acts for the company.
 
     Returns:
-        A result for each row, in their order. What the server makes of a mapping (id, times, authors) may be given, as
-        in rows that were read, and does not count.
+        A result for each row, in their order. Id, times and authors are the server's: a row may give them, as a row
+        that was read does, and they are ignored.
 
     Raises:
         Problem: the batch is atomic and a row cannot land (409, or 400 if all such rows are invalid).
@@ -54,7 +54,7 @@ def link_many(
 
 
 def link_many_json(conn: psycopg.Connection, company_id: str, arguments: bytes) -> tuple[bytes, int]:
-    """As `link_many`, with the checked arguments as a JSON object: the results as a JSON array, and their number."""
+    """Run `link_many` with checked arguments, a JSON object. Gives the results as a JSON array, and their number."""
     given = msgspec.json.decode(arguments, type=Arguments)
     results = link_many(
         conn,

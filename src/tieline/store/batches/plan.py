@@ -1,6 +1,6 @@
 """The rule for batches: the outcome of each row and the state at the end, decided over values.
 
-A batch is one change of state. What counts is what stands at its end, whatever the order of its rows.
+A batch is one change of state: only the state at its end counts, not the order of its rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-# The structs of a batch are made by ten thousands and hold no circles: the collector of garbage need not look at them.
+# `gc=False`: a batch has ten thousand of these structs, and they hold no reference cycles. So Python's garbage
+# collector need not visit them.
 
 OnConflict = Literal["report", "move", "skip"]
 OnExisting = Literal["update", "keep"]
@@ -51,16 +52,16 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_linked(self) -> bool:
-        """Whether it has an external id or a stored link."""
+        """The mapping has an external id or a stored link."""
         return self.external_id is not None or self.has_link
 
 
 class Decision(msgspec.Struct, gc=False):
     """The outcome of a row.
 
-    `own` is the mapping that the row is about, if there is one. `external_id` is what the row's mapping would have, and
-    has at the end if it lands. A conflict names the entity of its holder and the row that is about it, or the row that
-    it repeats.
+    `own`: the mapping that the row is about; None for a new one. `external_id`: the mapping has it if the row lands.
+    `holder`: the entity that has the external id, in a conflict. `duplicate_of`: the number of the row about that
+    holder, or of the row that this one repeats.
     """
 
     wish: Wish
@@ -75,10 +76,10 @@ class Decision(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Decisions in the order of the rows, and the mappings whose external id is taken away before the rows land.
+    """The plan of a batch: a decision for each row, in their order, and the mappings to empty before the rows land.
 
-    `taken` lose their id to a row of the batch. `cleared` are about to get another one, and their own goes to a row of
-    the batch: emptied first, they land in any order.
+    `taken` lose their external id to a row of the batch. `cleared` get another external id, and their old one goes to
+    a row of the batch. Both are emptied first, so that the rows can land in any order.
     """
 
     decisions: list[Decision]
@@ -93,11 +94,11 @@ def plan(
     on_existing: OnExisting = "update",
     earlier: Mapping[Entity, int] | None = None,
 ) -> Plan:
-    """Decide what becomes of the rows of a batch.
+    """Decide the outcome of each row of a batch.
 
     Args:
-        wishes: the rows that are valid, in their order; their indexes ascend.
-        standings: the mappings that the rows are about, and those that have an external id which a row wants.
+        wishes: the valid rows; their indexes ascend.
+        standings: the mappings that the rows are about, and the holders of the external ids that the rows want.
         on_conflict: `report` and `skip` leave an external id with its holder, `move` takes it.
         on_existing: `keep` leaves linked mappings as they are.
         earlier: the rows of the same file that landed in earlier batches, by their entity.
@@ -121,7 +122,10 @@ def plan(
 
 
 class _Row(msgspec.Struct, gc=False):
-    """A row that is left, with the state that its mapping would have: its slot and whether it shares its id."""
+    """A row that may still land, with the state that its mapping would have.
+
+    `claims`: it wants an external id that its mapping does not have yet, or begins or ends the sharing of it.
+    """
 
     decision: Decision
     slot: Slot | None
@@ -131,7 +135,7 @@ class _Row(msgspec.Struct, gc=False):
 
 
 class _Held(msgspec.Struct, gc=False):
-    """The mappings that have a slot without a row that claims: one that does not share, and one of those that do."""
+    """The holders of a slot, apart from rows that claim it. `shared` is one of the mappings that share the id."""
 
     alone: Standing | None = None
     shared: Standing | None = None
@@ -139,7 +143,7 @@ class _Held(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class _State:
-    """The batch so far: rows by entity, rows that claim by slot, and who has those slots otherwise."""
+    """The batch so far: rows by entity, claiming rows by slot, and the holders of these slots."""
 
     moves: bool
     standings: dict[Entity, Standing]
@@ -155,7 +159,7 @@ def _slot(entity: Entity, external_id: str | None) -> Slot | None:
 
 
 def _first_look(wish: Wish, state: _State, on_existing: OnExisting) -> Decision:
-    """What becomes of the row if it meets no holder."""
+    """Decide the row as if it met no holder."""
     entity = wish.entity
     own = state.standings.get(entity)
     first = state.first.setdefault(entity, wish.index)
@@ -181,7 +185,7 @@ def _first_look(wish: Wish, state: _State, on_existing: OnExisting) -> Decision:
 
 
 def _note_holders(state: _State) -> None:
-    """Find who has a slot that a row claims, and keeps it unless it is taken away."""
+    """Note the mappings that have a claimed slot and do not give it up by a row of their own."""
     for standing in state.standings.values():
         row = state.rows.get(standing.entity)
         if row is None or (not row.claims and row.slot is not None):
@@ -189,7 +193,7 @@ def _note_holders(state: _State) -> None:
 
 
 def _note_holder(state: _State, standing: Standing) -> Slot | None:
-    """The slot, if somebody new may be in the way there."""
+    """Note the mapping as a holder if its slot is claimed. Gives the slot if rows there have to be checked again."""
     slot = _slot(standing.entity, standing.external_id)
     if slot is None or slot not in state.claims:
         return None
@@ -204,7 +208,7 @@ def _note_holder(state: _State, standing: Standing) -> Slot | None:
 
 
 def _is_protected(state: _State, holder: Standing) -> bool:
-    """Whether a holder that does not share its id keeps it even when ids are moved."""
+    """The holder, which does not share its id, keeps it even when ids are moved."""
     if holder.row is not None or holder.entity in state.kept:
         return True
     row = state.rows.get(holder.entity)
@@ -228,7 +232,7 @@ def _drop_blocked(state: _State, slots: list[Slot]) -> None:
 
 
 def _drop(state: _State, row: _Row, holder: Entity, duplicate_of: int | None) -> list[Slot]:
-    """The row does not land: its mapping stays as it was, and may be in others' way there."""
+    """Drop the row: its mapping stays as it was, and may block other rows. Gives the slots to check again."""
     row.is_out = True
     decision = row.decision
     decision.outcome, decision.holder, decision.duplicate_of = "conflict", holder, duplicate_of
@@ -237,7 +241,7 @@ def _drop(state: _State, row: _Row, holder: Entity, duplicate_of: int | None) ->
 
 
 def _drop_later(state: _State) -> None:
-    """Of rows that want the same id and may not share it, the first stays."""
+    """Among rows that want the same external id and may not share it, keep the first and drop the others."""
     again: list[Slot] = []
     later: list[tuple[_Row, _Row]] = []
     for rows in state.claims.values():
@@ -262,7 +266,7 @@ def _drop_later(state: _State) -> None:
 
 
 def _take(state: _State) -> list[Standing]:
-    """Take the ids that rows of the batch move to themselves."""
+    """Note the moves at the rows, and give the mappings that lose their external id by them."""
     taken: list[Standing] = []
     for slot, held in state.held.items():
         row = next((row for row in state.claims[slot] if not row.is_out), None)
@@ -277,7 +281,7 @@ def _take(state: _State) -> list[Standing]:
 
 
 def _cleared(state: _State, decisions: Sequence[Decision]) -> list[Standing]:
-    """The mappings that give up a slot on which another row lands."""
+    """The mappings that give up an external id which another row of the batch gets."""
     cleared: list[Standing] = []
     for decision in decisions:
         own = decision.own

@@ -1,4 +1,4 @@
-"""The results of a batch: the outcome of each row, and for one that did not land the reason in words and in fields."""
+"""The results of a batch: each row's outcome and, if it did not land, the reason in words and in fields."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from tieline.store.batches.rows import RowError
 
 SAME_ID, SAME_MAPPING = "23505", "21000"
 
-# How the rows are called and counted: from 0 in a call, by the line in a file.
+# The word for a row in messages. Rows of a call are numbered from 0; rows of a file have the number of their line.
 Unit = Literal["row", "line"]
 
 
@@ -33,7 +33,7 @@ class Holder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class RowProblem(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Why a row did not land. `duplicate_of` is the number of another row of the batch."""
+    """The reason why a row did not land. `duplicate_of` is the number of another row of the batch or the file."""
 
     code: str
     message: str
@@ -44,7 +44,7 @@ class RowProblem(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What became of a row. `mapping_id` is its own mapping's; `moved_from` are the mappings that lost its id to it."""
+    """The result of a row. `mapping_id`: its own mapping. `moved_from`: the mappings whose external id it took."""
 
     index: int
     outcome: Literal["created", "updated", "unchanged", "kept", "skipped", "conflict", "invalid"]
@@ -73,7 +73,7 @@ def id_repeated(number: int, mapping_id: str, first: int, unit: Unit) -> Result:
 def results(
     decisions: Iterable[Decision], created: Mapping[Entity, str], standings: Mapping[Entity, Standing], unit: Unit
 ) -> list[Result]:
-    """The decisions in the words of the answer; `created` are the ids of new mappings."""
+    """The results of the decisions; `created` are the ids of new mappings."""
     return [
         Result(
             decision.wish.index,

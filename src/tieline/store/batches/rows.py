@@ -10,9 +10,9 @@ from tieline.wire import misfit
 
 Text = str | msgspec.UnsetType | None
 
-# An entry of an index has at most 2,704 bytes, some of which belong to the index itself.
+# An index entry has at most 2,704 bytes, and the index itself uses some of them.
 KEY_BYTES_MAX = 2_650
-# UTF-8 takes at most so many bytes a character.
+# The most bytes of a character in UTF-8.
 CHARACTER_BYTES_MAX = 4
 # Unicode's White_Space. Text that consists of nothing else is blank.
 WHITE_SPACE = (
@@ -45,7 +45,7 @@ class Mapping(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class MappingRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
-    """A row as it was given: a field that is unset was left out."""
+    """A row as a call or a file gives it. An unset field was left out."""
 
     id: Text = msgspec.UNSET
     entity_type: str
@@ -97,10 +97,10 @@ class RowError(ValueError):
 
 
 def read_list(mappings: bytes) -> list[MappingRow | RowError]:
-    """The rows of a JSON array; those that are no rows, with the reason.
+    """The rows of a JSON array. An item that is not a row becomes a RowError with the reason.
 
     Raises:
-        msgspec.DecodeError: it is no JSON array.
+        msgspec.DecodeError: the text is not a JSON array.
     """
     try:
         return list(_list_decoder.decode(mappings))
@@ -116,10 +116,10 @@ def _read_or_reason(row: msgspec.Raw) -> MappingRow | RowError:
 
 
 def read(row: bytes | msgspec.Raw) -> MappingRow:
-    """The row of a JSON object.
+    """Read a row from a JSON object.
 
     Raises:
-        RowError: it is none.
+        RowError: the JSON is not a row.
     """
     try:
         return _decoder.decode(row)
@@ -132,7 +132,7 @@ def read(row: bytes | msgspec.Raw) -> MappingRow:
 
 
 def misfit_reason(message: str) -> str:
-    """The reason for which JSON is no row, from the decoder's message.
+    """The reason why JSON is not a row, from the decoder's message.
 
     >>> misfit_reason("Expected `str | null`, got `int` - at `$.externalId`")
     'externalId is a number; write it as a string, so that no digit is lost'
@@ -185,7 +185,7 @@ def _check_texts(row: MappingRow) -> None:
 
 
 def _check_length(row: MappingRow, company_id: str) -> None:
-    """A key has to fit into an entry of its index."""
+    """Check that each unique key of the row fits into an index entry."""
     external_id = row.external_id or ""
     given_id = row.id or ""
     parts = (company_id, row.entity_type, row.integration, max(row.entity_id, external_id, given_id, key=len))
@@ -208,7 +208,7 @@ def time(column: str, text: str) -> str:
     ('2026-03-01T10:00:00+00:00', '2026-03-01T00:00:00')
 
     Raises:
-        RowError: it is no time.
+        RowError: the text is not a time.
     """
     try:
         return datetime.fromisoformat(text).isoformat()
@@ -228,7 +228,7 @@ def given(row: MappingRow) -> tuple[str, ...]:
 
 
 def without_stamps(row: MappingRow) -> MappingRow:
-    """The row without what the server makes, which may be there as in a row that was read."""
+    """Unset the columns that the server makes, which a row that was read has."""
     for name in STAMPS:
         setattr(row, name, msgspec.UNSET)
     return row

@@ -1,4 +1,4 @@
-"""A batch of mappings: find what its rows meet, decide by `plan`, take and write, tell the results."""
+"""Write a batch of mappings: find the mappings and holders, decide by `plan`, empty and write mappings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ from tieline.store.batches.plan import Decision, Entity, Plan, Standing, plan
 from tieline.store.batches.results import Result, invalid, results
 from tieline.store.batches.rows import MappingRow, RowError, given
 
-# Of a batch that met other writers in the same rows.
+# The most attempts of a batch that collides with other writers.
 ATTEMPTS_MAX = 8
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
-# What a value alone can cause: PostgreSQL says that there is one, and then the row that has it is looked for.
+# Errors that a single value causes. PostgreSQL does not say which row has it, so the row is searched for.
 UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.FeatureNotSupported)
 UNFIT_REASONS = {
     "22003": "contains a number that is too large for PostgreSQL",
@@ -28,7 +28,7 @@ UNFIT_REASONS = {
 
 
 class MappingState(msgspec.Struct, frozen=True, rename="camel"):
-    """A mapping that the batch writes, as the decision found it; whether its external id goes first."""
+    """A mapping that the batch writes, as the plan was made for it. `is_cleared`: its external id goes first."""
 
     id: str
     external_id: str | None
@@ -42,7 +42,7 @@ def write(
 ) -> list[Result]:
     """Write a batch of mappings, in the caller's transaction, which acts for the company.
 
-    `given_rows` have their numbers, which ascend; the times of valid rows are brought to one form.
+    `given_rows` are numbers and rows, in ascending order. Times of valid rows are replaced by their one form.
 
     Returns:
         A result for each row, in their order.
@@ -90,7 +90,7 @@ def _valid(
 
 
 def _take_out_unfit(conn: psycopg.Connection, valid: dict[int, MappingRow]) -> list[Result]:
-    """Take the rows out that have a value which PostgreSQL cannot store."""
+    """Remove the rows with a value that PostgreSQL cannot store. Gives their results."""
     numbers = list(valid)
     found: list[tuple[int, str, str]]
     found = conn.execute(shipped("batches/find_unfit"), (json_text(list(valid.values())),)).fetchall()
@@ -125,7 +125,7 @@ def _attempt(batch: Batch) -> list[Result]:
 
 
 def _earlier(batch: Batch) -> dict[Entity, int]:
-    """The lines of the same file that have said already what becomes of an entity."""
+    """The lines of earlier batches of the same file, by the entity that they are about."""
     if not batch.options.earlier:
         return {}
     found: dict[Entity, int] = {}
@@ -137,7 +137,7 @@ def _earlier(batch: Batch) -> dict[Entity, int]:
 
 
 def _require_lock(batch: Batch, planned: Plan) -> None:
-    """A row that leaves out whether it shares its id may share it all the same; that takes the exclusive lock.
+    """A row that does not say whether it shares its external id shares it if its mapping does, under an exclusive lock.
 
     Raises:
         psycopg.errors.SerializationFailure: the batch has to start again with that lock.
@@ -153,10 +153,10 @@ def _require_lock(batch: Batch, planned: Plan) -> None:
 
 
 def _take(batch: Batch, planned: Plan) -> None:
-    """Lock all mappings that are written, and take the ids that go elsewhere.
+    """Lock all mappings that are written, and empty those whose external id goes to another row.
 
     Raises:
-        psycopg.errors.SerializationFailure: one of them is not as the decision found it.
+        psycopg.errors.SerializationFailure: one of them has changed since the plan was made.
     """
     emptied = {standing.id for standing in (*planned.taken, *planned.cleared)}
     written = {standing.entity: standing for standing in planned.taken}
@@ -173,7 +173,7 @@ def _take(batch: Batch, planned: Plan) -> None:
 
 
 def _place(entry: tuple[Entity, Standing]) -> tuple[str, str, str]:
-    """All batches write in the order of the entity's key, so that two of them do not wait for each other."""
+    """The order in which all batches write: with one order, two of them never wait for each other."""
     integration, entity_type, entity_id = entry[0]
     return entity_type, entity_id, integration
 
@@ -200,13 +200,13 @@ def _update(batch: Batch, planned: Plan) -> None:
 
 
 def _is_same(decision: Decision, own: Standing) -> bool:
-    """Whether the row itself changes nothing, and only lost its external id."""
+    """The row itself changes nothing: its mapping only loses the external id."""
     wish = decision.wish
     return wish.says_the_rest and (not wish.gives_shared or wish.is_shared == own.is_shared)
 
 
 def _insert(batch: Batch, planned: Plan) -> Mapping[Entity, str]:
-    """The ids of the new mappings."""
+    """Insert the new mappings. Gives their ids."""
     made = [batch.rows[decision.wish.index] for decision in planned.decisions if decision.outcome == "created"]
     if not made:
         return {}
