@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, which the test may stop."""
+"""A PostgreSQL for one test, which the test may stop."""
 
 import os
 import subprocess
@@ -32,5 +32,5 @@ class Cluster:
         )
 
     def revive(self) -> None:
-        """Start it again, as a server does that has lost it."""
+        """Start it again, as a Tieline server does when its PostgreSQL has died."""
         embedded.ensure_running(self.folder)

@@ -23,7 +23,7 @@ from tieline.postgres import embedded
 from tieline.postgres.migrate import migrate
 
 START_SECONDS_MAX = 60
-# The rows that a test looks at are its own company's; nothing is shared but the server.
+# Each test looks at the rows of its own company. Tests share the server and nothing else.
 API_TIMEOUT_SECONDS = 60
 
 
@@ -83,7 +83,7 @@ class Company:
         )
 
     def has_no_system(self, integration: str) -> None:
-        """The settings of the system are removed."""
+        """Remove the external system; its mappings stay."""
         self.database.execute(
             'delete from tieline."externalSystem" where "companyId" = %s and integration = %s', self.id, integration
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Stands in a document for whatever differs each time.
+# In a document, this stands for text that differs each time.
 ANYTHING = "…"
 END = "--- end of the output ---"
 
@@ -33,7 +33,7 @@ def examples(document: Path) -> list[Example]:
 
 
 def is_as_shown(output: str, shown: str) -> bool:
-    """Whether an output is what the document shows, blanks at the ends of lines aside.
+    """True if an output is as the document shows it, blanks at the ends of lines aside.
 
     >>> is_as_shown("key_1. Kept.", "key_…. Kept.")
     True
@@ -61,7 +61,7 @@ class Shell:
         )
 
     def run(self, command: str) -> str:
-        """What the command prints, on stdout and stderr together."""
+        """The output of the command, stdout and stderr together."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo '{END}'\n")

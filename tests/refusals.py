@@ -1,4 +1,4 @@
-"""What every problem of the element face must be."""
+"""Checks that every problem of the element face must pass."""
 
 import httpx
 
@@ -19,7 +19,7 @@ def refused(response: httpx.Response, status: int, slug: str) -> dict:
 
 
 def field_error(response: httpx.Response, slug: str = "validation-failed") -> tuple[str, str | None, str]:
-    """Where the one wrong field of a request is, and what is wrong with it."""
+    """The place of the one wrong field of a request, and its code."""
     (error,) = refused(response, 400, slug)["errors"]
     assert error["message"]
     return error["scope"], error["path"], error["code"]

@@ -43,7 +43,7 @@ def test_a_file_of_functions_has_the_one_that_it_is_named_for(file):
 
 
 def test_every_statement_file_is_used():
-    """One statement a file, named like what runs it; none is left over."""
+    """One statement a file, named like the function that runs it; no file is left over."""
     code = "\n".join(file.read_text() for file in FILES)
     names = {
         str(file.relative_to(SQL).with_suffix(""))

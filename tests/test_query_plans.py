@@ -1,4 +1,4 @@
-"""The hot statements stay on their indexes, on a filled table, for any value (a generic plan) and with statistics."""
+"""PostgreSQL's plans of the hot statements use their indexes: on a filled table, with statistics, for any value."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ PRIMARY_KEY = "externalIntegrationMapping_pkey"
 
 @pytest.fixture(scope="module")
 def filled(database):
-    """Two companies with as many rows each as make reading them all the wrong plan; the id of one."""
+    """Two companies with so many rows each that reading them all would be a wrong plan. Gives the id of one."""
     companies = [f"plan-{secrets.token_hex(4)}" for _ in range(2)]
     with psycopg.connect(database.dsn, autocommit=True) as conn:
         for company in companies:
@@ -48,7 +48,7 @@ def filled(database):
 
 
 def plan(database, company, text, values):
-    """The plan that the server would use for any values: its nodes, as the role that serves requests."""
+    """The nodes of PostgreSQL's generic plan, which serves any values, as the role that serves requests."""
     with psycopg.connect(database.dsn, cursor_factory=psycopg.RawCursor) as conn:
         conn.execute("set local role tieline_server; set local plan_cache_mode = force_generic_plan")
         conn.execute("select set_config('tieline.company', $1, true)", (company,))

@@ -17,7 +17,7 @@ README_PORT = "8400"
 
 @pytest.fixture
 def environment(open_folder):
-    """A data folder and a port of the test's own: the README's are the machine's."""
+    """A data folder and a port for the test: the README's own ones may be in use on the machine."""
     folder = open_folder / f"readme-{secrets.token_hex(4)}"
     yield {**os.environ, "TIELINE_DATA_DIR": str(folder), "TIELINE_PORT": str(free_port())}
     shutil.rmtree(folder, ignore_errors=True)

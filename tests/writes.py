@@ -1,4 +1,4 @@
-"""Writers that go on through faults, and what must hold of what they wrote."""
+"""Writers that go on through faults, and a check of the rows that they wrote."""
 
 import itertools
 import threading
@@ -30,7 +30,7 @@ class Writers:
     url: str
     key: str
     seen: Counter[int] = field(default_factory=Counter)
-    # Element → external id, or None: not linked any more. What was under way when a fault came may be or not.
+    # Element → external id, or None: unlinked. A write that was under way when a fault came is in `unsure`.
     acknowledged: dict[int, str | None] = field(default_factory=dict)
     unsure: set[int] = field(default_factory=set)
     refused_without_retry: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Writers:
         return response.status_code
 
     def check(self, database: Database) -> None:
-        """All that was acknowledged is there, nothing is half done, and the history is that of the rows."""
+        """Check that acknowledged writes are stored, that no write is half done, and that the history fits the rows."""
         assert self.refused_without_retry == []
         rows = database.execute(
             """select "entityId"::bigint, "externalId" from tieline."externalIntegrationMapping"
@@ -89,7 +89,7 @@ class Writers:
         assert len(there) == len(rows)
         for element, external_id in self.acknowledged.items():
             if element in self.unsure:
-                # What followed may have happened without an answer.
+                # The next write may have happened without an answer.
                 assert there.get(element) in (external_id, f"B-{element}", None)
             else:
                 assert there.get(element) == external_id

@@ -1,4 +1,4 @@
-"""The short notation of batches in tests: mappings of one integration and type, and rows that want something of them.
+"""A short notation for tests of batches: mappings of one integration and type, and rows that change them.
 
 `1:A` mapping 1 has the external id A; `1:A*` it shares the id; `1:-` it has none; `+q` metadata. `1=A` row: mapping 1
 gets A; `1=A*` and shares it; `1=null` loses its id; `1=!` stops sharing; `1=` leaves the id out; `+q` gives metadata.
@@ -84,7 +84,7 @@ def standing(of: Mapping) -> Standing:
 
 
 def wish(index: int, of: Row, there: dict[str, Mapping]) -> Wish:
-    """The row as the rule sees it: what it leaves out has no value."""
+    """The row as the rule sees it: a field that is left out has no value."""
     same = of.mark is None or (of.entity in there and there[of.entity].mark == of.mark)
     external_id = of.external_id if of.gives_external_id else None
     shares = of.is_shared and of.gives_shared

@@ -1,4 +1,4 @@
-"""The rule for batches by link_many and by a file, against the registry itself: its examples, and any batch."""
+"""link_many and imports follow the rule for batches in a real registry: its examples, and any batch."""
 
 import json
 import operator

@@ -1,4 +1,4 @@
-"""The rule for batches: its examples, and any batch against a model that knows only the end state."""
+"""The rule for batches, by its examples, and for any batch by comparison with a model that knows only the end state."""
 
 import itertools
 import random
@@ -152,7 +152,7 @@ class Model:
 
 
 def is_allowed(state: dict[str, Mapping]) -> bool:
-    """Whether the partial unique key holds."""
+    """True if no two mappings break the partial unique key."""
     alone = [mapping.external_id for mapping in state.values() if mapping.external_id and not mapping.is_shared]
     return len(alone) == len(set(alone))
 

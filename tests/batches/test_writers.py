@@ -1,4 +1,4 @@
-"""Many writers at once: no external id is ever both shared and somebody's alone, and nobody loses a write."""
+"""Many writers at once: no external id is ever shared and unshared at a time, and no write is lost."""
 
 import json
 import random
@@ -49,7 +49,7 @@ def by_claims(client, writer: int, order: list[str], *, shared: bool) -> list[st
 
 
 def holders(client) -> dict[str, list[bool]]:
-    """For each external id, whether each of its mappings shares it."""
+    """For each external id, the sharing flags of its mappings."""
     found = defaultdict(list)
     for mapping in client.get(MAPPINGS, params={"externalId": "not.is.null"}).json():
         found[mapping["externalId"]].append(mapping["allowDuplicateExternalId"])

@@ -129,7 +129,7 @@ def test_postgrest_asynchronously(postgrest, acme, name):
     assert asyncio.run(found()) == [f"py{n}" for n in expected]
 
 
-# supabase itself hands its own postgrest what that deprecates.
+# supabase calls its own postgrest with parameters that postgrest deprecates.
 @pytest.mark.filterwarnings("ignore:The '.*' parameter is deprecated:DeprecationWarning")
 def test_supabase_with_its_own_paths_and_headers(acme):
     with httpx.Client() as connections:

@@ -1,4 +1,4 @@
-"""What a real PostgREST 17 answered to each request, we answer too (data/README.md says how they compare)."""
+"""We answer as a real PostgREST 17 did, whose answers are recorded (data/README.md says how they are compared)."""
 
 import argparse
 import hashlib
@@ -35,14 +35,14 @@ READ_WHOLE = {'in/externalId=in.("plain-001","100%")x', "is/externalId=is.nullx"
 
 @pytest.fixture(scope="module")
 def database(postgres) -> Iterator[Database]:
-    """A database of its own: what is planned for depends on what the tables hold, other companies' rows too."""
+    """A database of its own: PostgreSQL's plans and estimates depend on all rows of a table, other companies' too."""
     with new_database(postgres) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def server(database, open_folder) -> Iterator[Server]:
-    """A server on it."""
+    """A server on this database."""
     with serving(open_folder, database) as running:
         yield running
 
@@ -70,7 +70,7 @@ def restore(database) -> Iterator[Callable[[], None]]:
 @pytest.fixture(scope="module")
 def player(server, database, restore):
     restore()
-    # Without statistics one row in two hundred is expected, and a page of them would seem to be all there are.
+    # Without statistics PostgreSQL estimates one row in two hundred, fewer than a page, and planned counts are wrong.
     database.execute('analyze tieline."externalIntegrationMapping"')
     key = "tl_" + secrets.token_urlsafe(32)
     database.execute(

@@ -54,7 +54,7 @@ def test_accept_picks_the_form(accept, form):
 @pytest.mark.parametrize(
     "accept", ["", "text/html", "*", 'application/vnd.pgrst.plan;for="text/csv"', "application/vnd.pgrst.plans"]
 )
-def test_what_we_do_not_make_is_not_acceptable(accept):
+def test_a_media_type_that_we_do_not_make_is_not_acceptable(accept):
     with pytest.raises(Problem) as raised:
         media.form(accept)
     assert (raised.value.status, raised.value.code) == (406, "PGRST107")

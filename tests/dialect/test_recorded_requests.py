@@ -13,7 +13,7 @@ from tieline.problems import Problem
 
 CASES = json.loads((Path(__file__).parent.parent / "compat" / "data" / "open.json").read_text(encoding="utf-8"))
 LIMITS = Limits(depth_max=50, page_rows_max=1000)
-# What needs no database to be refused. The others are decided by the rows, or by PostgreSQL.
+# Refusals that need no database. The others are decided by the rows, or by PostgreSQL.
 BEFORE_THE_DATABASE = {
     "PGRST100", "PGRST102", "PGRST105", "PGRST107", "PGRST108", "PGRST114", "PGRST118", "PGRST122", "PGRST127",
     "PGRST200", "PGRST204", "PGRST205", "42703", "42P10",

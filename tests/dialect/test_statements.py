@@ -1,4 +1,4 @@
-"""What statements are made of: the catalogue's words and placeholders, whatever a client writes."""
+"""The text of statements has only words of the catalogue and placeholders, whatever a client writes."""
 
 import itertools
 import re
@@ -288,6 +288,6 @@ def test_an_aggregate_of_a_spread_within_a_spread_is_made_at_the_top():
     assert "jsonb_agg" in prepare(asked, "c1", LIMITS).sql.text
 
 
-def test_what_a_spread_embeds_is_its_parent_s_too():
+def test_rows_embedded_in_a_spread_belong_to_its_parent_too():
     text = text_of("select=...company(name,externalIntegrationMapping(id))")
     assert "coalesce(e2.s1, '[]')" in text

@@ -1,4 +1,4 @@
-"""Whatever is sent to the element face, it is not the service that fails."""
+"""No request makes the element face answer with a server error."""
 
 import json
 
@@ -59,7 +59,7 @@ methods = st.sampled_from(["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPT
 
 
 def sendable(url: str, query: list[tuple[str, str]]) -> httpx.URL | None:
-    """What httpx takes for an address; it refuses some of its own accord."""
+    """True if httpx takes the text for an address. It refuses some before it sends them."""
     try:
         return httpx.URL(url, params=query) if query else httpx.URL(url)
     except (httpx.InvalidURL, UnicodeEncodeError, ValueError):

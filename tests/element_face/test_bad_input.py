@@ -1,4 +1,4 @@
-"""What cannot be read is refused in words, never with a 500 and never with a half-done write."""
+"""Input that cannot be read is refused with a reason, never with a 500 and never after half a write."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(autouse=True)
 def untouched(acme):
-    """Element 7 and its system are as they were after whatever the test did."""
+    """Element 7 and its system, and a check that the test has not changed them."""
     acme.has_system("crm", "https://crm.example")
     acme.has_element(7, "as it was")
     yield

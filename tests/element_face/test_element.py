@@ -124,7 +124,8 @@ def test_head_answers_as_get_without_the_body(client, acme):
     assert client.head(f"{ELEMENTS}/2").status_code == 404
 
 
-# externalElement: the default system's, else the oldest current one, else the oldest historical one, else null.
+# externalElement is the binding in the default system, else the oldest current one, else the oldest historical one,
+# else null.
 def test_the_projection_prefers_the_default_system_then_the_oldest_current_then_the_oldest_historical(client, acme):
     acme.has_element(1)
     for system in ("a", "b", "c", "d"):

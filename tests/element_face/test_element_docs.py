@@ -1,4 +1,4 @@
-"""The documents of the element face say what it does."""
+"""The documents of the element face agree with the code."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from documents import ROOT, Shell, examples, is_as_shown
 from tieline.problems import TITLES
 
-# Of the wire contract: every slug and the status that it is first of all for.
+# Every slug of the wire contract, with its main status.
 CONTRACT = {
     "validation-failed": 400,
     "bad-request": 400,

@@ -21,7 +21,7 @@ def has_elements(company, *given: int) -> None:
 
 
 def walk(client, **parameters) -> list[int]:
-    """All ids, page after page."""
+    """All ids, read page by page."""
     found = []
     while True:
         response = client.get(ELEMENTS, params=parameters)
@@ -103,7 +103,7 @@ def test_a_cursor_that_was_changed_is_refused(client, acme):
 
 
 @pytest.mark.parametrize("cursor", ["", "1", "nonsense", "é", "=", "A" * 9000, "%00", "-1"])
-def test_what_is_no_cursor_is_refused(client, cursor):
+def test_a_text_that_is_not_a_cursor_is_refused(client, cursor):
     assert field_error(client.get(ELEMENTS, params={"cursor": cursor})) == ("query", "cursor", "invalid")
 
 

@@ -13,7 +13,7 @@ CRM, ERP = "https://crm.example", "https://erp.example"
 
 @pytest.fixture(autouse=True)
 def emptied(acme, client) -> str:
-    """Element 7 was linked in the CRM, which is the default, and is linked in the ERP; the mapping's id."""
+    """Element 7 is linked in the ERP; in the CRM, the default, its mapping is emptied. Gives that mapping's id."""
     acme.has_system("crm", CRM, default=True, template="https://crm.example/{externalId}")
     acme.has_system("erp", ERP)
     acme.has_element(7)
@@ -24,11 +24,11 @@ def emptied(acme, client) -> str:
     return client.get("/externalIntegrationMapping", params=mapping).json()[0]["id"]
 
 
-def test_it_is_not_listed(client):
+def test_an_emptied_mapping_is_not_listed(client):
     assert [binding["systemUrl"] for binding in client.get(BINDINGS).json()] == [ERP]
 
 
-def test_it_does_not_stand_for_the_element(client):
+def test_an_emptied_mapping_does_not_stand_for_the_element(client):
     shown = {"externalId": "E", "link": None, "systemUrl": ERP}
     assert client.get(ELEMENT).json()["externalElement"] == shown
     assert client.get(ELEMENTS).json()["content"][0]["externalElement"] == shown
@@ -38,7 +38,7 @@ def test_it_does_not_stand_for_the_element(client):
     assert client.get(ELEMENT).json()["externalElement"] is None
 
 
-def test_unlinking_it_finds_nothing(client):
+def test_unlinking_an_emptied_mapping_finds_nothing(client):
     refused(client.post(UNLINK), 404, "resource-not-found")
 
 
@@ -47,14 +47,14 @@ def test_a_historical_one_is_not_unlinked_either(client, acme):
     refused(client.post(UNLINK, json={"systemUrl": None}), 404, "resource-not-found")
 
 
-def test_it_is_not_among_several_historical_ones(client, acme):
+def test_an_emptied_mapping_is_not_among_several_historical_ones(client, acme):
     acme.has_no_system("crm")
     acme.has_no_system("erp")
     assert client.post(UNLINK, json={"systemUrl": None}).json()["externalElement"]["externalId"] == "E"
 
 
 @pytest.mark.parametrize("given", [{"externalId": "B"}, {"link": "https://crm.example/b"}])
-def test_a_link_fills_it(client, emptied, given):
+def test_a_link_fills_an_emptied_mapping(client, emptied, given):
     response = client.post(LINK, json=given)
     assert response.status_code == 200
     assert response.json()["externalElement"]["link"].lower() == "https://crm.example/b"

@@ -1,4 +1,4 @@
-"""Who may call the element face."""
+"""Keys and scopes of the element face."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ def test_a_request_without_a_key_is_unauthorized(acme, method, path, _scope):
         {"apikey": "x"},
     ],
 )
-def test_what_is_no_key_is_unauthorized(acme, headers):
+def test_a_text_that_is_not_a_key_is_unauthorized(acme, headers):
     response = get(acme, **headers)
     refused(response, 401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -125,7 +125,7 @@ def test_a_key_of_another_company_sees_that_company(acme, other):
         assert theirs.get(ELEMENTS).json()["content"] == []
 
 
-def test_who_linked_is_known_by_the_keys_id(acme):
+def test_the_history_names_the_key_that_linked(acme):
     acme.has_system("crm", "https://crm.example")
     acme.has_element(7)
     key = make_key(acme.database, acme.id, "api.write", id="the-importer")

@@ -14,7 +14,7 @@ CRM = "https://crm.example"
 
 @pytest.fixture(autouse=True)
 def crm(acme):
-    """Element 7 and the one system that requests of these tests mean."""
+    """Element 7 and one external system, which the requests of these tests mean."""
     acme.has_system("crm", CRM)
     acme.has_element(7)
 
@@ -107,7 +107,7 @@ def test_linking_the_same_again_is_fine_and_no_change(client, acme):
         ({"externalId": None, "link": "https://crm.example/b"}, binding(None, "https://crm.example/b")),
     ],
 )
-def test_on_update_what_is_left_out_stays_and_null_clears(client, update, after):
+def test_on_update_a_field_that_is_left_out_stays_and_null_clears_it(client, update, after):
     client.post(LINK, json={"externalId": "A", "link": "https://crm.example/a"})
     assert client.post(LINK, json=nested(**update)).json() == after
     assert bindings(client) == [after]
@@ -156,7 +156,7 @@ def test_an_external_id_is_1_to_1024_characters_and_not_blank(client, external_i
 
 
 def test_an_external_id_of_more_bytes_than_an_index_holds_is_refused_and_not_called_taken(client):
-    # Not to be compressed, and three bytes each.
+    # Random characters of three bytes each, which PostgreSQL cannot compress.
     text = "".join(chr(random.randrange(0x4E00, 0x9FA5)) for _ in range(1024))
     answer = client.post(LINK, json={"externalId": text})
     assert field_error(answer) == ("body", "externalId", "too-long")
@@ -203,7 +203,7 @@ def test_a_link_is_an_absolute_http_address(client, link):
         ("https://crm.example/" + "x" * 2029, "too-long"),
     ],
 )
-def test_what_is_no_absolute_http_address_is_no_link(client, link, code):
+def test_a_link_that_is_not_an_absolute_http_address_is_refused(client, link, code):
     assert field_error(client.post(LINK, json={"link": link})) == ("body", "link", code)
 
 
@@ -274,7 +274,7 @@ def test_external_ids_that_differ_in_case_or_form_are_different(client, acme):
 
 
 @pytest.mark.parametrize("entity_id", ["9" * 5000, "007", "abc", ""])
-def test_a_conflict_with_what_is_no_element_names_no_element(client, acme, entity_id):
+def test_a_conflict_with_a_mapping_that_is_not_an_elements_names_no_element(client, acme, entity_id):
     acme.database.execute(
         'insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration,'
         " \"externalId\") values (%s, 'element', %s, 'crm', 'A')",
@@ -361,7 +361,7 @@ def test_a_mapping_linked_here_is_seen_as_a_mapping(client, acme):
     assert rows == [("element", "7", "crm", "A", "https://crm.example/a", False, None)]
 
 
-def test_what_other_fields_a_mapping_has_a_link_leaves_alone(client, acme):
+def test_a_link_leaves_other_columns_of_its_mapping_alone(client, acme):
     client.post(LINK, json={"externalId": "A"})
     acme.database.execute(
         'update tieline."externalIntegrationMapping" set metadata = %s, "lastSyncedAt" = now() where "companyId" = %s',

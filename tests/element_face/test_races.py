@@ -1,4 +1,4 @@
-"""Many at once: one wins, the others are told so, and the history has what happened and nothing else."""
+"""Many requests at once: one wins, the others are told so, and the history has exactly the changes that happened."""
 
 import asyncio
 from collections import Counter
@@ -91,7 +91,7 @@ def test_two_elements_that_swap_their_external_ids_end_in_order(acme, client):
 
 
 def test_elements_that_wait_for_each_other_are_sorted_out(acme):
-    """Each wants now its own external id and now another's, which is how two statements come to wait in a ring."""
+    """Each element asks in turn for its own external id and another's, so that statements wait for each other."""
     for element_id in range(1, 5):
         acme.has_element(element_id)
     responses = at_once(acme, lambda caller, n: link(1 + n % 4, f"A-{(n * 7 // 4) % 4}")(caller, n), 64)
@@ -100,7 +100,7 @@ def test_elements_that_wait_for_each_other_are_sorted_out(acme):
     assert len(set(external_ids)) == len(external_ids)
 
 
-def test_link_against_unlink_leaves_what_the_history_says(acme):
+def test_link_against_unlink_leaves_the_rows_that_the_history_tells(acme):
     acme.has_element(1)
 
     def send(caller, number):

@@ -1,4 +1,4 @@
-"""Revoke against use: many connections go on while their key is revoked."""
+"""A key is revoked while many connections use it."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ ELEMENTS = "/api/v2/elements"
 
 @dataclass
 class Use:
-    """What the users of a key sent when, and how it was answered."""
+    """The users of a key: the times of their requests and the statuses of the answers."""
 
     company: Company
     logins: list[dict]
@@ -24,7 +24,7 @@ class Use:
     revoked_at: float = float("inf")
 
     async def go_on(self, number: int, caller: httpx.AsyncClient) -> None:
-        """By the key, by an access token of it, or by a refresh token; reading or writing."""
+        """Read or write, by the key, by an access token of it, or by a refresh token."""
         login = self.logins[number]
         secret = self.company.keys["api.write"] if number % 2 else login["access_token"]
         headers = {"authorization": f"Bearer {secret}"}

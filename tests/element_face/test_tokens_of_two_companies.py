@@ -33,7 +33,7 @@ class Tokens(RuleBasedStateMachine):
         self.companies = self.made()
         self.conn = psycopg.connect(self.companies[0].database.dsn, autocommit=True)
         self.caller = httpx.Client(base_url=self.companies[0].server.url, timeout=60)
-        # Who may do what by which token; refresh tokens that are not spent; cursors; ids of mappings.
+        # Access tokens with company and scope; refresh tokens that are not spent; cursors; ids of mappings.
         self.access: list[tuple[int, str, str]] = []
         self.refresh: list[tuple[int, str, str]] = []
         self.spent: list[tuple[int, str, str]] = []
@@ -88,7 +88,7 @@ class Tokens(RuleBasedStateMachine):
 
     @rule(side=sides, key=scopes, asked=scopes, owner=sides)
     def log_in_with_whatever_id(self, side, key, asked, owner):
-        """`owner`: whose key's id comes with the secret."""
+        """`owner`: the company whose key's id comes with the secret."""
         if side != owner:
             given = self.credentials(side, key, asked) | {"client_id": self.key_ids[owner][key]}
             assert self.send(side, "POST", "/api/v2/auth/token", json=given).status_code == 401
@@ -124,7 +124,7 @@ class Tokens(RuleBasedStateMachine):
 
     @rule(which=numbers, owner=sides)
     def refresh_a_token_under_the_name_of_a_company(self, which, owner):
-        """The part that names the company is exchanged for that of the other."""
+        """The part of the token that names the company is replaced by the other company's."""
         mine = [token for side, _, token in self.refresh if side == owner]
         theirs = [token for side, _, token in self.refresh if side != owner]
         if mine and theirs:

@@ -1,4 +1,4 @@
-"""Two companies play over both faces, each with ids, cursors and values of the other mixed in.
+"""Two companies use both faces, and each also sends ids, cursors and values of the other.
 
 A model knows what each may see. No foreign value is ever in an answer, and no request changes a foreign row.
 """
@@ -29,7 +29,7 @@ WIDE = ["companyId=not.is.null", "or=(id.neq.x,id.is.null)", "select=*,company(*
 
 
 def mark(side: int, word: str) -> str:
-    """An external id that tells whose it is."""
+    """An external id that names its company."""
     return f"{'left' if side == 0 else 'right'}-{word}"
 
 
@@ -49,7 +49,7 @@ class Companies(RuleBasedStateMachine):
             company.has_system("crm", "https://crm.example", default=True)
             company.has_system("erp", "https://erp.example")
             company.has_system(mark(side, "own"), f"https://{mark(side, 'own')}.example")
-        # What each holds, by the company's own account: element → title, (element, system) → external id.
+        # The rows that each company has: element → title, (element, system) → external id.
         self.titles: list[dict[int, str]] = [{}, {}]
         self.links: list[dict[tuple[int, str], str]] = [{}, {}]
         self.rows = [self.stored(0), self.stored(1)]
@@ -75,7 +75,7 @@ class Companies(RuleBasedStateMachine):
         foreign = mark(other, "")
         said = response.text + str(response.headers)
         asked = str(options) + path
-        # What the request itself brought along may be named in a refusal.
+        # A refusal may name values of its own request.
         for word in re.findall(foreign + r"\w*", said):
             assert word in asked, (word, said)
         assert self.companies[other].id not in said.replace(asked, "")
@@ -106,10 +106,10 @@ class Companies(RuleBasedStateMachine):
 
     @rule(side=sides, element_id=ids, system=systems, word=words, owner=sides)
     def link(self, side, element_id, system, word, owner):
-        """`owner`: whose word the external id is; the other's is as good a string as one's own."""
+        """`owner`: the company whose word the external id is. A company may use the other's word as a text."""
         external_id = mark(owner, word)
         if owner != side:
-            # Stored, a foreign word would look like a leak; a blank around it is another external id.
+            # If the other's word itself were stored, it would look like a leak.
             external_id = f"{'l' if side == 0 else 'r'}:{word}"
         given = {"externalId": external_id, **({} if system is None else {"systemUrl": system})}
         response = self.send(side, "POST", f"{ELEMENTS}/{element_id}/external-element/link", json=given)

@@ -11,7 +11,7 @@ CRM, ERP = "https://crm.example", "https://erp.example"
 
 @pytest.fixture(autouse=True)
 def systems(acme):
-    """Element 7 and two systems, of which the CRM is the default."""
+    """Element 7 and two systems; the CRM is the default."""
     acme.has_system("crm", CRM, default=True)
     acme.has_system("erp", ERP)
     acme.has_element(7)
@@ -46,7 +46,7 @@ def test_unlink_with_no_body_does_not_mind_the_content_type(client):
     assert client.post(UNLINK, headers={"content-type": "text/plain"}).status_code == 200
 
 
-def test_unlink_of_what_is_not_linked_is_not_found(client):
+def test_unlink_of_an_element_that_is_not_linked_is_not_found(client):
     client.post(LINK, json={"externalId": "A"})
     refused(client.post(UNLINK, json={"systemUrl": ERP}), 404, "resource-not-found")
     client.post(UNLINK)

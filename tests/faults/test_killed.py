@@ -52,7 +52,7 @@ def place(open_folder):
 
 
 @pytest.mark.parametrize("killed", [("serve",), ("postmaster",), ("serve", "postmaster")], ids=" and ".join)
-def test_what_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done(open_folder, place, killed):
+def test_acknowledged_writes_are_there_after_a_kill_and_nothing_is_half_done(open_folder, place, killed):
     server = start_server(open_folder, "--data-dir", str(place))
     key = (place / "admin.key").read_text().strip()
     has_system(database_of(place))

@@ -1,4 +1,4 @@
-"""Whatever is sent: an answer that is nobody's fault but the client's, and nothing of another company."""
+"""Any request gets an answer that is no server error and shows nothing of another company."""
 
 import httpx
 import pytest
@@ -132,7 +132,7 @@ def test_any_write_is_answered_and_a_refused_one_changes_nothing(
     try:
         answer = sent(client, method, path, params=params, headers=headers, json=body)
     except (UnicodeEncodeError, ValueError):
-        # What Python cannot write as JSON it cannot send.
+        # Python cannot write this as JSON, so it cannot send it.
         return
     if answer.status_code >= 400 or "tx=rollback" in answer.headers.get("preference-applied", ""):
         assert acme.changes() == before

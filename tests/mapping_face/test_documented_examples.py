@@ -1,4 +1,4 @@
-"""docs/mapping-api.md: what its examples show is what happens."""
+"""The examples of docs/mapping-api.md give the answers that it shows."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Writers at the same time: constraints decide, and nobody is told of a fault."""
+"""Writers at the same time: constraints decide, and no answer is a server error."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ WRITERS = 8
 
 
 def at_once(acme, send) -> list[int]:
-    """The statuses of what each of the writers gets, all starting together."""
+    """The statuses of the answers to writers that all start together."""
 
     def one(number: int) -> int:
         with acme.client() as client:
@@ -21,7 +21,7 @@ def row(n: int, **more: object) -> dict[str, object]:
     return {"entityType": "item", "entityId": f"{n}", "integration": "xero", "externalId": f"X{n}", **more}
 
 
-def test_of_those_who_link_first_one_wins(acme, client):
+def test_of_many_first_links_one_wins(acme, client):
     statuses = at_once(acme, lambda c, n: c.post(MAPPINGS, json=row(n, externalId="the one")))
     assert statuses == [201, *[409] * (WRITERS - 1)]
     assert len(client.get(MAPPINGS).json()) == 1

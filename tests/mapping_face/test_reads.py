@@ -1,4 +1,4 @@
-"""Reading over HTTP: what is found, how it is shown, what is refused."""
+"""Reading over HTTP: rows, their form, and refusals."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_many_columns_make_one_object(client, rows):
     assert client.get(MAPPINGS, params={"select": select, "id": "eq.a"}).json() == [{f"k{n}": "1" for n in range(120)}]
 
 
-def test_a_planned_count_is_what_postgresql_expects(client, rows):
+def test_a_planned_count_is_postgresqls_estimate(client, rows):
     answer = client.get(MAPPINGS, params={"limit": "1"}, headers={"Prefer": "count=planned"})
     shown, _, total = answer.headers["content-range"].partition("/")
     assert shown == "0-0"
@@ -105,7 +105,7 @@ def test_another_schema_is_not_exposed(client):
 
 
 @pytest.mark.parametrize("resource", ["apiKey", "element", "migration", "externalIntegrationMapping "])
-def test_what_is_not_in_the_catalogue_is_not_there(client, resource):
+def test_resources_that_are_not_in_the_catalogue_do_not_exist(client, resource):
     answer = client.get(f"/{resource}")
     assert (answer.status_code, answer.json()["code"]) == (404, "PGRST205")
 

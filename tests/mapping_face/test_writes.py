@@ -1,4 +1,4 @@
-"""Inserting, upserting, changing and deleting over HTTP: what is written, what is refused, and what is said then."""
+"""Inserting, upserting, changing and deleting over HTTP: rows, answers and refusals."""
 
 from secrets import token_hex
 
@@ -52,7 +52,7 @@ def test_a_taken_key_is_named_with_the_row_that_holds_it(client, first, taken, k
     assert (answer.status_code, problem["code"]) == (409, "23505")
     assert problem["details"] in {
         f"Key ({key})=({shown}) already exists.",
-        # Where the id was not given the key that was made is not the client's to know.
+        # If the client gave no id, the answer does not name the key that the server made.
         None,
     }
     assert problem["hint"] == "It is held by the row whose id is first"
@@ -106,7 +106,7 @@ def test_the_company_is_implied_in_every_conflict_target(client, first, target):
     assert (answer.status_code, answer.json()) == (200, [{"id": "first", "externalId": "X9"}])
 
 
-def test_an_upsert_leaves_alone_what_it_does_not_give(client):
+def test_an_upsert_leaves_the_columns_alone_that_it_does_not_give(client):
     client.post(MAPPINGS, json=mapping(id="a", link="https://x.example/1", metadata={"keep": True}))
     merged = {"id": "a", "entityType": "item", "entityId": "E1", "integration": "xero", "externalId": "X2"}
     client.post(MAPPINGS, json=merged, headers={"Prefer": "resolution=merge-duplicates"})
@@ -122,7 +122,7 @@ def test_a_write_of_all_rows_is_refused_unless_it_is_bounded(client, first, meth
     assert client.get(MAPPINGS, params={"select": "link"}).json() == [{"link": None}]
 
 
-def test_a_bounded_write_of_all_rows_happens_or_does_not_within_its_bound(client, first):
+def test_a_write_of_all_rows_happens_only_within_its_bound(client, first):
     client.post(MAPPINGS, json=mapping(entityId="E2", externalId="X2"))
     headers = {"Prefer": "handling=strict, max-affected=1"}
     refused = client.delete(MAPPINGS, headers=headers)
@@ -176,7 +176,7 @@ def test_a_write_is_in_the_history_with_who_made_it(client, acme, first):
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 @pytest.mark.parametrize("resource", ["company", "mappingChange"])
-def test_what_is_read_only_cannot_be_written(client, acme, resource, method):
+def test_read_only_resources_cannot_be_written(client, acme, resource, method):
     identity = {"id": f"eq.{acme.id}"} if resource == "company" else {"position": "eq.1"}
     body = {"id": acme.id, "name": "x"} if resource == "company" else {"position": 1}
     answer = client.request(method, f"/{resource}", params={} if method == "POST" else identity, json=body)

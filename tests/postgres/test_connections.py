@@ -253,7 +253,7 @@ def test_those_who_wait_for_a_connection_get_theirs_in_order(database):
     opened(database, act, statement_connections=1)
 
 
-def test_who_waits_too_long_or_behind_too_many_is_told_to_come_back(database):
+def test_a_request_that_waits_too_long_or_behind_too_many_is_told_to_come_back(database):
     async def act(connections):
         slow = asyncio.create_task(single(connections, "select pg_sleep(1)"))
         await asyncio.sleep(0.1)

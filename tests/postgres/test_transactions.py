@@ -161,7 +161,7 @@ def test_a_value_that_text_cannot_hold_is_400(database, value):
     opened(database.dsn, act)
 
 
-def test_who_waits_too_long_or_behind_too_many_is_told_to_come_back(database):
+def test_a_request_that_waits_too_long_or_behind_too_many_is_told_to_come_back(database):
     async def act(transactions):
         slow = asyncio.create_task(transactions.run(NOBODY, asking("select 2 from pg_sleep(1)")))
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Whatever is called: the client's fault at most; and a batch is what its rows are, one after the other."""
+"""Any call of a function is answered, with a client's error at the most (4xx)."""
 
 import httpx
 import pytest
@@ -41,7 +41,7 @@ def test_any_call_is_answered(client, function, given_arguments):
     try:
         answer = client.post(f"/rpc/{function}", json=given_arguments, headers={"Prefer": "tx=rollback"})
     except (UnicodeEncodeError, ValueError):
-        # What Python cannot write as JSON it cannot send.
+        # Python cannot write this as JSON, so it cannot send it.
         return
     assert answer.status_code < 500, answer.text
 
@@ -62,7 +62,7 @@ links = st.sampled_from([None, "https://x.example"])
 standing = st.dictionaries(entities, st.tuples(external_ids | st.none(), links), max_size=5).filter(
     lambda found: len([x for x, _ in found.values() if x]) == len({x for x, _ in found.values() if x})
 )
-# What a row says of the external id and of the link; nothing at all is another thing than null.
+# A row may leave external id and link out, which is not the same as null.
 row = st.fixed_dictionaries({"entityId": entities}, optional={"externalId": external_ids | st.none(), "link": links})
 Registry = dict[str, tuple[str | None, str | None]]
 
@@ -92,7 +92,7 @@ SINGULAR = {"Accept": "application/vnd.pgrst.object+json"}
         ),
     ],
 )
-def test_what_is_refused_as_not_single_changes_nothing(client, target, arguments):
+def test_a_call_that_is_refused_as_not_single_changes_nothing(client, target, arguments):
     answer = client.post(target, json=arguments, headers=SINGULAR)
     assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")
     assert client.get(MAPPINGS).json() == []

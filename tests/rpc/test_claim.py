@@ -1,4 +1,4 @@
-"""claim: of many at once one wins, and each of the others is told who."""
+"""claim: of many claims at once one wins, and the others learn the winner."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -112,14 +112,14 @@ def test_the_answer_can_be_narrowed(client):
 
 @pytest.mark.parametrize("name", ITEM)
 @pytest.mark.parametrize("value", [None, 5, "", [], "x" * 5000, "\0"])
-def test_what_cannot_be_claimed_is_refused(client, name, value):
+def test_a_claim_with_a_wrong_argument_is_refused(client, name, value):
     answer = client.post("/rpc/claim", json={**ITEM, name: value})
     # Repeated characters are compressed: even so long a key may fit.
     expected = {200, 400} if value == "x" * 5000 else {400}
     assert answer.status_code in expected, answer.text
 
 
-def test_the_other_companys_claim_is_another_matter(client, other):
+def test_another_company_may_claim_the_same_id(client, other):
     first = claim(client)
     with other.client() as theirs:
         answer = claim(theirs)

@@ -24,7 +24,7 @@ def call(client, function: str, **arguments: object) -> list[dict]:
 
 
 def expected(kept: list[dict[str, str]], origin: str, target: str, asked: list[str]) -> Counter[str]:
-    """What becomes of each id, by two dictionaries."""
+    """The expected answer for each id, made by two dictionaries."""
     entities, there = defaultdict(list), {}
     for row in kept:
         if row["integration"] == origin:

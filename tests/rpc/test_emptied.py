@@ -25,13 +25,13 @@ def emptied(client) -> dict:
     return client.get(MAPPINGS, params={"integration": "eq.xero"}).json()[0]
 
 
-def test_locate_shows_nothing_of_it(client, emptied):
+def test_locate_leaves_an_emptied_mapping_out(client, emptied):
     assert call(client, "locate", integration="xero", entityType="item", entityIds=["1"]) == [
         {"entityId": "1", "status": "unlinked", "externalId": None, "link": None, "mappingId": None}
     ]
 
 
-def test_locate_shows_nothing_of_it_through_a_template_either(client, acme, emptied):
+def test_locate_makes_no_link_for_an_emptied_mapping(client, acme, emptied):
     acme.has_system("xero", "https://xero.example", template="https://xero.example/{externalId}")
     (answer,) = call(client, "locate", integration="xero", entityType="item", entityIds=["1"])
     assert (answer["status"], answer["link"]) == ("unlinked", None)
@@ -42,7 +42,7 @@ def test_translate_knows_the_entity_and_finds_it_unlinked(client, emptied):
     assert call(client, "translate", **arguments) == [{"externalId": "B", "status": "unlinked", "translations": []}]
 
 
-def test_translate_leaves_it_out_among_several(client, emptied):
+def test_translate_leaves_an_emptied_mapping_out_among_several(client, emptied):
     for entity_id in ("2", "3"):
         row = {**KEY, "entityId": entity_id, "integration": "hubspot", "externalId": "S"}
         client.post(MAPPINGS, json={**row, "allowDuplicateExternalId": True}).raise_for_status()
@@ -55,7 +55,7 @@ def test_translate_leaves_it_out_among_several(client, emptied):
     assert [translation["entityId"] for translation in answer["translations"]] == ["3"]
 
 
-def test_claim_fills_it(client, acme, emptied):
+def test_claim_fills_an_emptied_mapping(client, acme, emptied):
     answer = call(client, "claim", **KEY, externalId="C")
     assert answer["outcome"] == "created"
     assert answer["mapping"] == {
@@ -68,7 +68,7 @@ def test_claim_fills_it(client, acme, emptied):
     assert call(client, "claim", **KEY, externalId="D")["outcome"] == "existing"
 
 
-def test_claim_does_not_fill_it_with_an_id_that_another_entity_has(client, emptied):
+def test_claim_does_not_fill_an_emptied_mapping_with_an_id_that_another_entity_has(client, emptied):
     client.post(MAPPINGS, json={**KEY, "entityId": "2", "externalId": "C"}).raise_for_status()
     answer = call(client, "claim", **KEY, externalId="C")
     assert (answer["outcome"], answer["mapping"]["entityId"]) == ("conflict", "2")

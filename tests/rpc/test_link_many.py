@@ -1,4 +1,4 @@
-"""link_many: an outcome for each row, as if row came after row."""
+"""link_many: one change of state, with an outcome for each row."""
 
 import json
 import random
@@ -30,7 +30,7 @@ def outcomes(results: list[dict]) -> list[str]:
 
 
 def held(client) -> dict[str, str | None]:
-    """What each entity is linked to."""
+    """The external id of each entity."""
     rows = client.get(MAPPINGS, params={"select": "entityId,externalId"}).json()
     return {r["entityId"]: r["externalId"] for r in rows}
 
@@ -46,7 +46,7 @@ def test_rows_are_created_updated_or_left_alone(client, acme):
     assert Counter(change[0] for change in acme.changes()) == {"insert": 3, "update": 1}
 
 
-def test_what_a_row_leaves_out_stays_and_null_clears(client):
+def test_a_column_that_a_row_leaves_out_stays_and_null_clears_it(client):
     whole = row("1", "A", link="https://x.example", metadata={"a": 1}, lastSyncedAt="2026-03-01T10:00:00Z")
     link_many(client, [whole])
     key = {"entityType": "item", "entityId": "1", "integration": "xero"}
@@ -147,7 +147,7 @@ def test_of_duplicates_the_first_wins_and_the_second_names_it(client, on_conflic
     assert held(client) == {"0": "Z", "1": "A", "3": "B"}
 
 
-def test_a_row_may_take_what_another_one_gives_up_whether_it_comes_before_or_after(client):
+def test_a_row_may_take_an_id_that_an_earlier_or_a_later_row_gives_up(client):
     link_many(client, [row("1", "A"), row("2", "B")])
     assert outcomes(link_many(client, [row("1", "C"), row("3", "A")])) == ["updated", "created"]
     assert outcomes(link_many(client, [row("4", "B"), row("2", "D")])) == ["created", "updated"]
@@ -226,7 +226,7 @@ def test_text_of_any_plane_is_kept_beside_a_row_that_is_not_fit(client):
 
 
 @pytest.mark.parametrize("bad", [None, 5, "x", [], {}])
-def test_what_is_no_mapping_at_all_is_invalid_as_well(client, bad):
+def test_an_item_that_is_not_a_mapping_is_invalid(client, bad):
     assert outcomes(link_many(client, [bad, row("1", "A"), bad])) == ["invalid", "created", "invalid"]
 
 
@@ -268,7 +268,7 @@ def test_an_atomic_batch_lands_whole_or_not_at_all(client, acme):
     ]
 
 
-def test_a_dry_run_tells_and_changes_nothing(client, acme):
+def test_a_dry_run_gives_outcomes_and_changes_nothing(client, acme):
     link_many(client, [row("1", "A")])
     results = link_many(client, [row("1", "B"), row("2", "A"), row("2", "C")], prefer="tx=rollback", onConflict="move")
     assert outcomes(results) == ["updated", "created", "conflict"]
@@ -276,7 +276,7 @@ def test_a_dry_run_tells_and_changes_nothing(client, acme):
     assert len(acme.changes()) == 1
 
 
-def test_results_can_be_narrowed_to_what_needs_a_look(client):
+def test_results_can_be_filtered_by_outcome(client):
     link_many(client, [row("1", "A")])
     answer = client.post(
         "/rpc/link_many",
@@ -290,7 +290,7 @@ def test_results_can_be_narrowed_to_what_needs_a_look(client):
 def test_ten_thousand_rows_land_and_one_more_is_too_many(client):
     rows = [row(str(n), f"X{n}") for n in range(BATCH_ROWS_MAX)]
     assert Counter(outcomes(link_many(client, rows))) == {"created": BATCH_ROWS_MAX}
-    # Nothing was analyzed since: the look-ups have to find their indexes all the same.
+    # The table has not been analyzed since. The look-ups must find their indexes all the same.
     assert Counter(outcomes(link_many(client, rows))) == {"unchanged": BATCH_ROWS_MAX}
     answer = client.post("/rpc/link_many", json={"mappings": [*rows, row("x", "x")]})
     assert answer.status_code == 413

@@ -1,4 +1,4 @@
-"""resolve, locate and translate: as asked, in the order asked, and never guessed."""
+"""resolve, locate and translate answer each id, in the order of the question, and never guess."""
 
 import json
 import secrets
@@ -112,7 +112,7 @@ def test_translate_tells_what_is_unknown_from_what_is_unlinked(linked):
         ("no", "unknown"),
         ("A", "linked"),
         ("B", "linked"),
-        # The item is in hubspot, the vendor is not: which of them was meant, nobody said.
+        # The item is in hubspot, the vendor is not, and the call does not say which of them it means.
         ("S", "ambiguous"),
     ]
     assert answers[1]["translations"] == [
@@ -158,7 +158,7 @@ def test_a_get_takes_arrays_in_each_way_that_clients_write_them(linked, given, a
 
 
 @pytest.mark.parametrize("given", ["{A", "{A,}", "{A,{B}}", '{"A}', '{"A"B}', '["A",1]', "{,}"])
-def test_a_get_refuses_what_is_half_an_array(linked, given):
+def test_a_get_refuses_half_an_array(linked, given):
     answer = linked.get("/rpc/resolve", params={"integration": "xero", "externalIds": given})
     if given == "{A":
         assert answer.status_code == 400
@@ -224,7 +224,7 @@ def test_ten_thousand_are_answered_and_one_more_is_too_many(linked):
         ({"integration": "xero", "entityType": 1, "externalIds": ["A"]}, "entityType"),
     ],
 )
-def test_what_is_not_a_string_is_refused_with_its_place(linked, arguments, said):
+def test_an_id_that_is_not_a_string_is_refused_with_its_place(linked, arguments, said):
     answer = linked.post("/rpc/resolve", json=arguments)
     assert answer.status_code == 400, answer.text
     assert answer.json()["message"].startswith(said)

@@ -1,4 +1,5 @@
-"""The functions find their indexes, also in a table that nobody has analyzed, and in a session that knew it empty."""
+"""PostgreSQL's plans of our functions use their indexes, in a table without statistics and in a session that has seen
+the table empty."""
 
 import json
 
@@ -53,7 +54,7 @@ def fresh(postgres, database):
 
 
 def pages(conn, statement: str, argument: str) -> int:
-    """How many pages of our tables and indexes the statement looks at; it is undone.
+    """The number of pages of our tables and indexes that the statement reads; it is rolled back.
 
     Not `explain (buffers)`: that counts the catalogue too, which a session reads anew whenever much happens elsewhere.
     """

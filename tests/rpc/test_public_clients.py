@@ -1,4 +1,4 @@
-"""The functions by the public clients, which know nothing of them."""
+"""The public clients call the functions, without special code for them."""
 
 import httpx
 import pytest

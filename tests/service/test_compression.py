@@ -45,7 +45,7 @@ def test_a_small_answer_stays_as_it_is(filled):
 
 
 @pytest.mark.parametrize("encoding", ["gzip;q=0", "br, gzip; q=0.000, identity"])
-def test_who_says_no_to_gzip_gets_none(filled, encoding):
+def test_a_client_that_refuses_gzip_gets_none(filled, encoding):
     answer, body = sent(filled, 20, encoding)
     assert "content-encoding" not in answer.headers
     assert int(answer.headers["content-length"]) == len(body)

@@ -137,7 +137,7 @@ def test_a_key_past_its_rate_is_429_on_both_faces_and_others_are_not(acme, other
         assert caller.get(ELEMENTS).status_code == 200
 
 
-def test_what_is_no_http_is_refused_and_the_server_goes_on(small):
+def test_bytes_that_are_not_http_are_refused_and_the_server_goes_on(small):
     address = urlsplit(str(small.base_url))
     for sent in (b"\x00\xff\xfe\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"NONSENSE\r\n\r\n", b"GET  HTTP/1.1\r\n\r\n"):
         with socket.create_connection((address.hostname, address.port), timeout=10) as sender:

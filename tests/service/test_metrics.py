@@ -48,7 +48,7 @@ def test_durations_are_a_histogram_by_route(client, acme):
     assert 0 < found[("tieline_request_duration_seconds_sum", route)] < count * 60
 
 
-def test_what_is_under_way_and_who_waits_is_there(server):
+def test_requests_under_way_and_waiting_are_counted(server):
     found = numbers(server)
     # The request for the metrics itself.
     assert found[("tieline_requests_in_flight",)] == 1

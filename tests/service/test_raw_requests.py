@@ -131,7 +131,7 @@ def test_trailers_are_no_headers(acme):
     ],
     ids=["head", "trailer", "chunk extension", "trailer by a proxy"],
 )
-def test_what_surrounds_a_body_is_bounded_like_a_head(tight, start):
+def test_the_lines_around_a_body_are_bounded_like_a_head(tight, start):
     """A parser keeps a line until its end: without a limit, anybody could fill the memory."""
     with closing(connected(tight)) as sender:
         # Shorter than the time of an idle connection, longer than an answer takes.
@@ -186,7 +186,7 @@ def test_an_answer_before_the_end_of_a_body_closes_and_still_arrives(acme):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 413
 
 
-def test_whoever_expects_100_hears_it_only_if_the_body_is_wanted(acme):
+def test_a_client_that_expects_100_gets_it_only_if_the_body_is_wanted(acme):
     announced = ("content-type: application/json", "content-length: 13", "expect: 100-continue")
     with closing(connected(acme.server)) as sender:
         sender.sendall(head(acme, "POST /api/v2/elements", *announced))

@@ -66,7 +66,7 @@ def test_no_secret_is_on_a_command_line(broken, key):
     assert key not in lines
 
 
-def test_what_cannot_be_read_is_one_line_of_json_in_the_log(broken):
+def test_an_unreadable_request_is_one_line_of_json_in_the_log(broken):
     company, _ = broken
     address = urlsplit(company.server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as sender:

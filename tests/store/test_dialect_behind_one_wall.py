@@ -86,7 +86,7 @@ def everything(company) -> list[tuple]:
 
 
 def run_as_superuser(company, statement: Sql) -> str:
-    """What it answers; what it did is there afterwards."""
+    """The rows of the statement; its changes are committed."""
     assert statement.parameters[0] in (company.id, company.id.encode())
     with psycopg.connect(company.database.dsn, autocommit=True) as conn, psycopg.RawCursor(conn) as cursor:
         conn.execute("set search_path = tieline")
@@ -145,7 +145,7 @@ def test_a_call_neither_shows_nor_changes_anything_of_another_company(acme, othe
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_who_holds_a_key_is_said_of_the_same_company_alone(acme, other, filled, is_there):
+def test_the_explanation_of_a_taken_key_names_rows_of_the_same_company_alone(acme, other, filled, is_there):
     if not is_there:
         acme.database.execute('delete from tieline."externalIntegrationMapping" where "companyId" = %s', acme.id)
     theirs = {row[0] for row in acme.database.execute(

@@ -110,7 +110,7 @@ def test_a_batch_of_any_size_is_one_insert_into_the_history(conn, acme):
     assert conn.execute('select count(*) from tieline."mappingChange"').fetchone()[0] >= 10_000
 
 
-def test_who_created_a_mapping_and_when_cannot_be_given_or_changed(conn, acme):
+def test_author_and_time_of_a_new_mapping_cannot_be_given_or_changed(conn, acme):
     conn.execute(
         f'insert into tieline."externalIntegrationMapping" ({COLUMNS}, "createdBy", "createdAt", "updatedBy")'
         " values (%s, 'item', '1', 'crm', 'A', 'forged', '2000-01-01', 'forged')",
@@ -127,7 +127,7 @@ def test_who_created_a_mapping_and_when_cannot_be_given_or_changed(conn, acme):
     assert rows == [("key_1", "key_1", True)]
 
 
-def test_what_is_rolled_back_is_not_in_the_history(conn, acme):
+def test_a_write_that_is_rolled_back_is_not_in_the_history(conn, acme):
     with conn.transaction(force_rollback=True):
         insert(conn, acme)
     assert changes(conn) == []

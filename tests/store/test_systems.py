@@ -45,7 +45,7 @@ def test_a_setting_that_is_left_out_stays_and_none_takes_it_away(conn, session):
     assert there(conn, session) == [System("crm", "CRM", "https://crm.example", is_default=True)]
 
 
-def test_what_is_set_already_is_unchanged(conn, session):
+def test_a_system_that_is_set_already_is_unchanged(conn, session):
     given = SystemChange("crm", system_url="https://crm.example", metadata='{"a": 1}')
     systems.set(conn, session, given)
     assert systems.set(conn, session, given) == "unchanged"

@@ -134,7 +134,7 @@ def test_a_key_is_found_by_its_hash_alone_whatever_the_company(as_server, acme):
 
 # The bound company alone: row-level security is bypassed by a superuser.
 
-# What a statement file's parameters behind $1 may be, by the name of the file. Those that ask for things of the whole
+# The parameters behind $1 of a statement file, by the name of the file. Those that ask for things of the whole
 # registry have no company.
 SHIPPED = {
     "elements/find": ("7",),
@@ -218,7 +218,7 @@ def test_every_key_and_unique_index_starts_with_the_company(database):
         join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
         where c.relnamespace = 'tieline'::regnamespace and i.indisunique"""
     )
-    # What is no company's: the companies themselves, and what the whole registry has once.
+    # Tables of the whole registry: its companies, and migrations, functions and signing keys.
     own = {"company", "migration", "routine", "signingKey"}
     assert {table for table, _, first in rows if first != "companyId"} <= own
 

@@ -1,4 +1,4 @@
-"""External systems and mappings are the same whichever face looks at them."""
+"""Both faces show the same external systems and mappings."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_a_binding_is_a_mapping_with_who_made_and_changed_it(client, acme):
 
 
 def test_an_active_system_without_an_address_is_linked_to_as_the_default(client):
-    """The element face cannot name it; as the default it is meant when nothing is named."""
+    """The element face cannot name it, but a request without a system means the default one."""
     made(client, SYSTEM, {"integration": "crm", "name": "CRM", "isDefault": True})
     assert link(client, "A").json()["systemUrl"] is None
     response = client.post(f"{ELEMENT}/external-element/unlink", json={"systemUrl": None})

@@ -1,4 +1,4 @@
-"""Bindings whose system is not, or no longer, among the company's active ones."""
+"""Historical bindings: their system is not, or no longer, among the company's active ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which external system a link or unlink of the element face means."""
+"""The external system that a link or unlink of the element face means."""
 
 import pytest
 
@@ -90,14 +90,14 @@ def test_a_system_of_another_company_is_unknown(client, other):
     assert problem["candidates"] == []
 
 
-def test_left_out_it_is_the_default_system(client, acme):
+def test_a_system_that_is_left_out_is_the_default_one(client, acme):
     acme.has_system("crm", "https://crm.example")
     acme.has_system("erp", "https://erp.example", default=True)
     assert linked_to(client) == "https://erp.example"
     assert client.post(UNLINK).json()["systemUrl"] == "https://erp.example"
 
 
-def test_left_out_without_a_default_it_is_the_only_active_system(client, acme):
+def test_a_system_that_is_left_out_without_a_default_is_the_only_active_one(client, acme):
     acme.has_system("crm", "https://crm.example")
     acme.has_system("erp", "https://erp.example", active=False)
     assert linked_to(client) == "https://crm.example"
@@ -111,12 +111,12 @@ def test_a_default_that_is_inactive_is_no_default(client, acme):
     refused(client.post(LINK, json={"externalId": "A"}), 400, "business-error")
 
 
-def test_left_out_without_any_system_is_refused(client):
+def test_a_system_that_is_left_out_where_none_exists_is_refused(client):
     for path, body in ((LINK, {"externalId": "A"}), (UNLINK, {})):
         assert refused(client.post(path, json=body), 400, "business-error")["candidates"] == []
 
 
-def test_left_out_with_several_and_no_default_the_candidates_are_listed(client, acme):
+def test_a_system_that_is_left_out_among_several_without_a_default_lists_the_candidates(client, acme):
     acme.has_system("erp", "https://erp.example")
     acme.has_system("crm", "https://crm.example")
     acme.has_system("old", "https://old.example", active=False)
@@ -134,7 +134,7 @@ def test_the_element_is_asked_for_before_the_system(client):
     refused(response, 404, "resource-not-found")
 
 
-def test_two_systems_of_one_address_cannot_be(acme):
+def test_two_systems_cannot_have_one_address(acme):
     acme.has_system("crm", "https://crm.example")
     with pytest.raises(Exception, match="externalSystem_companyId_canonical_key"):
         acme.has_system("crm2", "HTTPS://CRM.example:443/")

@@ -1,4 +1,4 @@
-"""A company without a server, and files for it."""
+"""A company without a server, and its files."""
 
 import io
 import secrets
@@ -18,7 +18,7 @@ COUNTED = ("created", "updated", "unchanged", "kept", "skipped")
 
 @dataclass
 class Loaded:
-    """How a load ended: what was counted (only what is not zero), and by line what was refused and moved."""
+    """The end of a load: the counts that are not zero, and by line the refused rows and the moved ids."""
 
     counts: dict
     refused: dict

@@ -110,7 +110,7 @@ def test_a_file_that_breaks_off_inside_quotes_refuses_that_record_alone(end):
         ("allowDuplicateExternalId", "maybe", "allowDuplicateExternalId must be true or false"),
     ],
 )
-def test_a_cell_that_is_not_what_its_column_asks_for_is_refused(column, text, reason):
+def test_a_cell_that_does_not_fit_its_column_is_refused(column, text, reason):
     [refused] = read(f"entityType,entityId,integration,{column}\nitem,1,xero,{text}\n")
     assert told(refused) == (2, reason)
 
@@ -125,7 +125,7 @@ TEXT = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0")
 
 
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=5))
-def test_whatever_postgresql_writes_as_csv_is_read_back(records):
+def test_csv_that_postgresql_writes_is_read_back(records):
     def field(cell):
         return "" if cell is None else '"' + cell.replace('"', '""') + '"'
 

@@ -33,7 +33,7 @@ def test_changed_rows_are_updated_and_the_history_says_who_and_in_which_run(ours
     assert ours.changes('operation, actor, "requestId"')[-1] == ("update", "cli:ann", "import_1")
 
 
-def test_what_a_file_does_not_give_stays(ours):
+def test_columns_that_a_file_leaves_out_stay(ours):
     ours.load("mappings", "entityType,entityId,integration,externalId,link\nitem,1,xero,A,https://x.example/A\n")
     ours.load("mappings", mappings((1, "B")))
     assert ours.mappings('"externalId", link') == [("B", "https://x.example/A")]
@@ -48,13 +48,13 @@ def test_an_external_id_of_another_entity_is_refused_and_named_and_all_else_land
     assert loaded.holders == {3: ("item", "298", mapping_id)}
 
 
-def test_skip_counts_it_and_changes_nothing(ours):
+def test_skip_counts_a_row_with_a_taken_id_and_changes_nothing(ours):
     ours.load("mappings", mappings((1, "A")))
     assert ours.load("mappings", mappings((2, "A")), on_conflict="skip").counts == {"skipped": 1}
     assert ours.mappings() == [("1", "A")]
 
 
-def test_move_takes_it_and_its_holder_stays_without_one(ours):
+def test_move_takes_a_taken_id_and_its_holder_stays_without_one(ours):
     ours.load("mappings", mappings((1, "A")))
     loaded = ours.load("mappings", mappings((2, "A")), on_conflict="move")
     assert (loaded.counts, loaded.moved) == ({"created": 1}, {2: ("item", "1")})

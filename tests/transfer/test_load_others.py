@@ -74,14 +74,14 @@ def test_an_address_of_another_system_is_refused_with_its_name(ours):
     assert loaded.refused == {2: "The systemUrl is held by the system xero"}
 
 
-def test_the_default_moves_and_a_file_has_one(ours):
+def test_the_default_moves_and_a_file_makes_only_one(ours):
     ours.load("systems", "integration,isDefault\na,true\n")
     loaded = ours.load("systems", "integration,isDefault\nb,true\nc,true\n")
     assert loaded.refused == {3: "Line 2 makes another system the default one"}
     assert systems(ours, 'integration, "isDefault"') == [("a", False), ("b", True)]
 
 
-def test_addresses_and_templates_that_cannot_be_are_refused(ours):
+def test_addresses_and_templates_of_a_wrong_form_are_refused(ours):
     loaded = ours.load("systems", "integration,systemUrl,linkTemplate\na,ftp://x,\nb,https://x y,\nc,,https://x\n")
     assert loaded.refused == {
         2: "systemUrl must be an absolute http or https address without spaces, not 'ftp://x'",

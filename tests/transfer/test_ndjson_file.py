@@ -25,7 +25,7 @@ def given_by(record):
     return json.loads(msgspec.json.encode(record.row))
 
 
-def test_what_a_line_leaves_out_is_not_given_and_null_is():
+def test_a_field_that_a_line_leaves_out_is_unset_and_null_is_not():
     absent, null = read(line() + line(externalId=None, metadata=None))
     assert given_by(absent) == MAPPING
     assert given_by(null) == {**MAPPING, "externalId": None, "metadata": None}
@@ -57,7 +57,7 @@ def test_an_element_id_is_a_number_or_a_string_of_digits():
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_line_that_cannot_be_taken_is_refused_and_the_others_land(data, reason):
+def test_an_unreadable_line_is_refused_and_the_others_land(data, reason):
     before, refused, after = read(line() + data + b"\n" + line())
     assert isinstance(before, Record)
     assert isinstance(after, Record)

@@ -43,7 +43,7 @@ def test_a_real_crosswalk_lands_and_its_shared_ids_are_refused_by_name(client):
 
 
 @pytest.mark.parametrize(("accept", "headers"), [("text/csv", CSV), ("application/x-ndjson", NDJSON)])
-def test_what_export_writes_import_takes_back_without_a_change(client, new_company, accept, headers):
+def test_an_import_of_an_export_changes_nothing(client, new_company, accept, headers):
     rows = b"".join(b"item,%d,xero,00%d/a \xc3\xa9\n" % (n, n) for n in range(2500))
     assert imported(client, "mappings", HEADER + rows)["created"] == 2500
     exported = client.get("/export/mappings", headers={"accept": accept})
@@ -104,7 +104,7 @@ def test_a_held_id_stays_or_moves_as_asked(client, on_conflict, holder):
         ("GET", "/import/mappings", {}, 405),
     ],
 )
-def test_what_cannot_be_done_is_refused(client, method, path, headers, status):
+def test_a_transfer_that_is_asked_for_wrongly_is_refused(client, method, path, headers, status):
     content = HEADER if method == "POST" else None
     assert client.request(method, path, headers=headers, content=content).status_code == status
 
@@ -163,7 +163,7 @@ def end_who_waits(database):
         time.sleep(0.05)
 
 
-def test_only_keys_of_api_admin_may(acme):
+def test_only_keys_of_api_admin_may_import_and_export(acme):
     with acme.client("api.write") as writer:
         assert writer.post("/import/mappings", content=HEADER, headers=CSV).status_code == 403
         assert writer.get("/export/mappings").status_code == 403
@@ -180,7 +180,7 @@ def test_a_reader_that_leaves_ends_the_export_and_others_go_on(client, acme):
     assert len(answer.text.splitlines()) == 20_001
 
 
-def test_head_says_what_an_export_would_be(client):
+def test_head_gives_the_media_type_of_an_export(client):
     answer = client.head("/export/mappings", headers={"accept": "application/x-ndjson"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/x-ndjson"

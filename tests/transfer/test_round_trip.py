@@ -48,7 +48,7 @@ def fill(ours):
 
 @pytest.mark.parametrize("form", ["csv", "ndjson", "spreadsheet"])
 @pytest.mark.parametrize("what", ["mappings", "elements", "systems"])
-def test_what_export_writes_import_takes_back_byte_for_byte(ours, theirs, what, form):
+def test_an_export_is_imported_and_exported_again_byte_for_byte(ours, theirs, what, form):
     fill(ours)
     written = ours.export(what, form)
     loaded = theirs.load(what, written, form)
