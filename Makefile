@@ -1,22 +1,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# Neither index addresses, which is uv's default, nor a header, which would hold paths.
+# The lock files have no index addresses (uv's default) and no header, because a header would contain paths.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
-# Two at once by default: what the smallest machine that we support has.
+# Two workers by default: the smallest machine that we support has two cores.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench psql lock clean
 
-help: ## say what can be made
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
 
 run: .venv/run.stamp ## serve on http://127.0.0.1:8400 with a PostgreSQL of its own
 	@exec $(BIN)/tieline serve
 
 test: .venv/test.stamp ## run all tests against real servers
-	@# The README's examples are curl's.
+	@# The README's examples use curl.
 	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 	$(BIN)/pytest -n $(WORKERS)
 
@@ -27,7 +27,7 @@ check: .venv/test.stamp ## formatting, lint, types, layers, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-fix: .venv/test.stamp ## format and mend what can be mended by itself
+fix: .venv/test.stamp ## format, and mend findings of the linter automatically
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -45,13 +45,13 @@ lock: .venv/test.stamp ## pin the newest versions of all dependencies, with hash
 	$(LOCK) requirements/build.in --constraint requirements/test.txt --output-file requirements/build.txt
 	$(LOCK) requirements/bench.in --constraint requirements/test.txt --output-file requirements/bench.txt
 
-clean: ## remove what was made here; the data folder stays
+clean: ## remove all files that make made here; the data folder stays
 	rm -rf .venv build dist node_modules .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tieline needs Python 3.11 or newer: make PYTHON=python3.12 run" >&2; exit 1; }
-	@# Debian keeps part of venv in a package of its own.
+	@# Debian has part of venv in a separate package.
 	$(PYTHON) -m venv .venv || { rm -rf .venv; apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
 
 .venv/run.stamp: .venv/bin/python requirements/run.txt requirements/build.txt pyproject.toml

@@ -1,7 +1,7 @@
-"""10,000 ids or rows in one request, by one client: resolve, link_many and POST.
+"""resolve, link_many and POST of 10,000 ids or rows in one request, by one client.
 
-Resolve beside the peer's, and beside its own statement run over libpq with nothing between: how much of the request is
-PostgreSQL's. What writes beside a bare INSERT of the same rows and the peer's bulk insert.
+`resolve` is measured beside the peer's, and beside its own statement over libpq: that gives PostgreSQL's share of the
+request. `link_many` and POST are measured beside a bare INSERT of the same rows and beside the peer's bulk insert.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from tieline.dialect.statement import prepare
 from tieline.postgres.connections import SESSION, as_text
 
 ROUNDS = 7
-# After five executions PostgreSQL decides on a plan for all values.
+# After five executions of a prepared statement PostgreSQL may choose one plan for all values.
 WARM_UP_ROUNDS = 6
 CPU_RUNS = 20
 CLIENTS = 4
@@ -37,7 +37,7 @@ BATCH = 10_000
 MISSES = BATCH // 20
 LIMITS = Limits(50, 1_000)
 
-# Has no factor in common with 10^9, so that no number comes twice.
+# The stride has no factor in common with 10^9, so that no number comes twice.
 STRIDE = 387_420_489
 STEPS = itertools.count()
 
@@ -45,18 +45,18 @@ COLUMNS = '"entityType" text, "entityId" text, integration text, "externalId" te
 NAMES = re.sub(r" (text|jsonb)", "", COLUMNS)
 INSERT = f"""insert into tieline."externalIntegrationMapping" ("companyId", {NAMES})
 select %s, {NAMES} from json_to_recordset(%s::json) as rows ({COLUMNS})"""
-# Past the triggers: what a round wrote is forgotten without a history of its own.
+# Delete the rows of a round without the triggers, so that the deletion writes no history.
 FORGET = f"""set session_replication_role = replica;
 delete from tieline."externalIntegrationMapping" where "companyId" = '{BULK_COMPANY}' and "entityType" = 'new';
 delete from tieline."mappingChange" where "companyId" = '{BULK_COMPANY}';
 reset session_replication_role;"""
 
-# Takes the body of a request.
+# One measured run, given the body of its request.
 Run = Callable[[str], object]
 
 
 def rows(count: int) -> list[dict[str, object]]:
-    """Rows that nobody has, in no order that an index would like."""
+    """New rows, in an order that no index has."""
     numbers = (next(STEPS) * STRIDE % 10**9 for _ in range(count))
     return [
         {
@@ -71,7 +71,7 @@ def rows(count: int) -> list[dict[str, object]]:
 
 
 def measure(on: Stage) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     return [*_resolve(on), *_writes(on)]
 
 
@@ -128,7 +128,7 @@ def _at_once(run: Run, body: str) -> None:
 
 
 def _question() -> str:
-    """Ids of the company that is asked for, and some that nobody has, in no order."""
+    """Ids of the company, and some unknown ones, in random order."""
     known = random.sample(range(int(COMPANY[1:]), ROWS, COMPANIES), BATCH - MISSES)
     ids = [f"x{number}" for number in known] + [f"y{number}" for number in range(MISSES)]
     random.shuffle(ids)
@@ -137,7 +137,7 @@ def _question() -> str:
 
 @contextmanager
 def _statement_alone(on: Stage, function: str, body: str) -> Generator[Run]:
-    """Runs the statement that the server makes of such a call, prepared, in a session like the server's."""
+    """Run the statement that the server makes of such a call, prepared, in a session like the server's."""
     asked = Asked("POST", f"rpc/{function}", "", NONE, content_type="application/json", body=body.encode())
     made = prepare(asked, COMPANY, LIMITS)
     assert made is not None, "a call needs rows"
@@ -190,7 +190,7 @@ def _written(name: str, spent: float, what: str, beside: float, wanted: str = ""
 
 
 def _interleaved(body: Callable[[], str], runs: dict[str, Run], after: Callable[[], object] = bool) -> dict[str, float]:
-    """The medians of seconds; each runs once a round, with the same body, in another order each time."""
+    """The median seconds of each run. In each round all run once with the same body, in random order."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
     for turn in range(WARM_UP_ROUNDS + ROUNDS):
         sent = body()
@@ -204,7 +204,7 @@ def _interleaved(body: Callable[[], str], runs: dict[str, Run], after: Callable[
 
 
 def _cpu_ms(on: Stage, run: Callable[[], object]) -> tuple[float, float]:
-    """CPU time of a request, of the server and of PostgreSQL: over many, as the kernel counts in hundredths."""
+    """CPU time of a request in the server and in PostgreSQL: a mean of many, as the kernel counts in 10 ms."""
     server, postgres = process_seconds(on.tieline.pid), postgres_seconds(on.postmaster)
     for _ in range(CPU_RUNS):
         run()

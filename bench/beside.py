@@ -34,7 +34,7 @@ SMALL_BATCH, SMALL_BATCHES = 10, 300
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A commit that serves, and the stage that the load is told of."""
+    """A running server of one commit, and the stage that loads it."""
 
     name: str
     python: Path
@@ -78,7 +78,7 @@ def serving(name: str, checkout: Path) -> Generator[Version]:
 
 
 def measure(ours: Version, theirs: Version, import_rows: int) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     return [*_lookups(ours, theirs), *_batches(ours, theirs), *_import(ours, theirs, import_rows)]
 
 
@@ -141,7 +141,7 @@ def _permutation(made: list[dict[str, object]]) -> str:
     random.shuffle(ids)
     for row, external_id in zip(made, ids, strict=True):
         row["externalId"] = external_id
-    # The commit before takes a permutation by moves alone.
+    # Commits before the rule for batches land a permutation only with `move`.
     return json.dumps({"mappings": made, "onConflict": "move"})
 
 
@@ -162,7 +162,7 @@ def _runs(ours: Version, theirs: Version, link: Work, insert: Work | None = None
 def _interleaved(
     body: Callable[[], str], runs: dict[str, Callable[[str], None]], after: Callable[[], object], rounds: int = ROUNDS
 ) -> dict[str, float]:
-    """The medians of seconds; each runs once a round, with the same body, in another order each time."""
+    """The median seconds of each run. In each round all run once with the same body, in random order."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
     for turn in range(WARM_UP_ROUNDS + rounds):
         sent = body()

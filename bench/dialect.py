@@ -1,4 +1,4 @@
-"""How long the dialect takes from a request to its bound statement, without a database: medians in microseconds.
+"""The dialect's time from a request to its bound statement, without a database: medians in microseconds.
 
 python bench/dialect.py
 """
@@ -26,7 +26,7 @@ COMPLEX = (
 
 
 def forget() -> None:
-    """As if no request had been before."""
+    """Empty the caches, as before the first request."""
     statement._compiled.cache_clear()  # noqa: SLF001 - measured is a request without them
     statement._alike.cache_clear()  # noqa: SLF001
 

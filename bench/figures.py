@@ -1,4 +1,4 @@
-"""What the scripts found, as one table of ratios."""
+"""The figures of the scripts, printed as one table of ratios."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line: what was done, what was measured, beside what, the ratio of the two, and what it should be."""
+    """One line of the table: the work, its figure, the figure beside it, their ratio, and the ratio that is wanted."""
 
     work: str
     measured: str

@@ -1,4 +1,4 @@
-"""What a table's size does to a look-up, and the depth of a page to a page of 100 rows by cursor, in both faces.
+"""Look-ups in tables of growing size, and pages of 100 rows by cursor at growing depth, in both faces.
 
 Each size has a database of its own in the stage's cluster, kept between runs, and a `tieline serve` of its own. One
 company has all rows, so that the ids that are asked for lie all over the table and its indexes.
@@ -26,18 +26,18 @@ from tieline.postgres import database
 from tieline.postgres.migrate import migrate
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
-# Of these there are enough rows for pages so deep.
+# The sizes with enough rows for pages so deep.
 PAGED_SIZES = (1_000_000, 5_000_000)
 PAGES_DEEP, PAGE_ROWS = 1_000, 100
 ELEMENTS = (PAGES_DEEP + 10) * PAGE_ROWS
 IDS_MAX = 100_000
-# One at a time: with more, what is measured is how long they wait for each other.
+# One connection: with more, the figures would be mostly the time that requests wait for each other.
 CONNECTIONS = 1
-# More and shorter than elsewhere: with one connection, p50 follows the machine's moods.
+# More and shorter rounds than elsewhere: with one connection, p50 varies with the machine's load.
 ROUNDS, SECONDS = 11, 1
 FLAT = "<= 1.3"
 
-# Without triggers: the rows' history is not measured, and would take most of the time.
+# Filled without triggers: the history of these rows is not measured, and writing it would take most of the time.
 FILL = """
 set session_replication_role = replica;
 insert into tieline.company (id, name) values ('{company}', 'One company');
@@ -53,7 +53,7 @@ insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "en
 select '{company}', 'element', i::text, 'crm', 'c' || i from generate_series(1, {elements}) i;
 reset session_replication_role;
 """
-# Into the system's cache, as far as it is not there: no round begins with reads from the disk.
+# Read tables and indexes into the system's cache, so that no round begins with reads from the disk.
 WARM = """select sum(pg_prewarm(relation, 'read'))
 from (values (array['tieline."externalIntegrationMapping"', 'tieline.element']::regclass[])) wanted (tables),
 lateral (
@@ -64,7 +64,7 @@ lateral (
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A database with so many mappings, and who serves it."""
+    """A database of one size, and the server on it."""
 
     server: Server
     key: str
@@ -72,7 +72,7 @@ class Grown:
 
 
 def measure(on: Stage) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     with ExitStack() as stack:
         grown = {rows: stack.enter_context(_grown(on, rows)) for rows in SIZES}
         return [*_lookups(on, grown), *_pages(on, grown)]
@@ -95,7 +95,7 @@ def _grown(on: Stage, rows: int) -> Generator[Grown]:
 
 
 def _filled(on: Stage, rows: int) -> str:
-    """The database of this size, made if it is not there. It has its name only once it is complete."""
+    """The database of this size. It is made if it does not exist, and renamed to its name once it is complete."""
     name = f"growth_{rows}"
     dsn = make_conninfo(on.dsn, dbname=name)
     with psycopg.connect(on.dsn, autocommit=True) as admin:
@@ -151,7 +151,7 @@ def _pages(on: Stage, grown: dict[int, Grown]) -> list[Figure]:
 
 
 def _mapping_pages(get: Callable[[str], bytes]) -> tuple[str, str]:
-    """The paths of the first page and of a deep one, to which a client gets by the last id of each."""
+    """The paths of the first page and of a deep one. A client reaches it page by page, by the last id of each."""
     path = first = f"/externalIntegrationMapping?order=id&limit={PAGE_ROWS}"
     for _ in range(PAGES_DEEP):
         path = f"{first}&id=gt.{json.loads(get(path))[-1]['id']}"
@@ -159,7 +159,7 @@ def _mapping_pages(get: Callable[[str], bytes]) -> tuple[str, str]:
 
 
 def _element_pages(get: Callable[[str], bytes]) -> tuple[str, str]:
-    """As above, by the cursor that each page gives."""
+    """The paths of the first page and of a deep one. A client reaches it page by page, by `nextCursor`."""
     path = first = f"/api/v2/elements?size={PAGE_ROWS}"
     for _ in range(PAGES_DEEP):
         path = f"{first}&cursor={json.loads(get(path))['nextCursor']}"

@@ -11,7 +11,7 @@ PEERS = '{"entityType":"element","entityId":"ID","integration":"peer","externalI
 
 
 def measure(on: Stage) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     ids = ROOT / "element-ids"
     ids.write_text("\n".join(str(n) for n in range(1, ELEMENTS + 1)) + "\n")
     ours = Load("/api/v2/elements/ID/external-element/link", on.key, OURS, ids)

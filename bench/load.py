@@ -1,4 +1,4 @@
-"""The load: wrk and pgbench, and what it costs in CPU time."""
+"""The load, by wrk and pgbench, and the CPU time that it takes."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from stage import IDS, Server, Stage
 
 SECONDS = 3
 BACKENDS_END_SECONDS = 0.3
-# wrk counts what takes longer as failed; the peer is slow at 64 connections on a busy machine.
+# wrk counts a request that takes longer as failed; the peer is slow at 64 connections on a busy machine.
 TIMEOUT_SECONDS = 15
 SEND_SECONDS_MAX = 120
 SCRIPT = Path(__file__).parent / "request.lua"
@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).parent / "request.lua"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What each request is: ID in path and body stands for a random id, NEW for a text never sent before."""
+    """The requests of a load. In path and body, ID stands for a random id, and NEW for a text never sent before."""
 
     path: str
     key: str
@@ -96,12 +96,12 @@ def http(stage: Stage, server: Server, load: Load, connections: int, seconds: in
 
 
 def pgbench(stage: Stage, script: Path, connections: int, seconds: int = SECONDS) -> Measured:
-    """The limit: the same statement, prepared, on as many connections, with nothing between."""
+    """The upper limit: the same statement, prepared, sent to PostgreSQL directly on as many connections."""
     command = [stage.binaries / "pgbench", "-n", "-M", "prepared", "-c", str(connections), "-j", "1"]
     command += ["-T", str(seconds), "-f", script, stage.dsn]
     before = postgres_seconds(stage.postmaster)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    # Its backends' time counts once they have ended.
+    # The CPU time of pgbench's backends is counted once they have ended.
     time.sleep(BACKENDS_END_SECONDS)
     spent = postgres_seconds(stage.postmaster) - before
     rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
@@ -125,7 +125,7 @@ def process_seconds(pid: int) -> float:
 
 
 def postgres_seconds(postmaster: int) -> float:
-    """CPU time so far of all its processes, those that have ended too."""
+    """CPU time so far of all PostgreSQL processes, those that have ended included."""
     process = psutil.Process(postmaster)
     own = process.cpu_times()
     total = own.user + own.system + own.children_user + own.children_system

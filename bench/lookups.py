@@ -1,4 +1,4 @@
-"""Single look-ups of the mapping face, beside pgbench, beside the peer, and beside themselves under bulk writes."""
+"""Single look-ups of the mapping face, beside pgbench and the peer; then the same during bulk writes."""
 
 import json
 import random
@@ -30,7 +30,7 @@ select coalesce(json_agg(t), '[]') from (
 
 
 def interleaved(runs: dict[str, Callable[[], Measured]], rounds: int = ROUNDS) -> dict[str, Measured]:
-    """Each run once a round, in another order each time; the medians."""
+    """The medians of each run. In each round all run once, in random order."""
     found: defaultdict[str, list[Measured]] = defaultdict(list)
     for _ in range(rounds):
         for name in random.sample(list(runs), len(runs)):
@@ -39,7 +39,7 @@ def interleaved(runs: dict[str, Callable[[], Measured]], rounds: int = ROUNDS) -
 
 
 def measure(on: Stage) -> list[Figure]:
-    """All of it."""
+    """Run all measurements of this file."""
     script = ROOT / "lookup.sql"
     script.write_text(LIMIT)
     ours, peers = Load(OURS, on.key), Load(PEERS, on.key)
@@ -91,7 +91,7 @@ def _under_bulk(on: Stage, ours: Load) -> list[Figure]:
 
 @contextmanager
 def _bulk_client(on: Stage) -> Generator[None]:
-    """Upserts of the same rows with other values, one request behind the other, as long as the context lasts."""
+    """Upsert the same rows with other values, request after request, as long as the context lasts."""
     bodies = [
         json.dumps(
             [

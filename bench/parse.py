@@ -1,4 +1,4 @@
-"""Query string to statement: of a shape that was seen before, and of a new one."""
+"""The time from query string to bound statement, for a known shape and for a new one."""
 
 import statistics
 import time
@@ -18,9 +18,9 @@ NUMBERS = count()
 
 
 def measure() -> list[Figure]:
-    """Both kinds."""
+    """Measure both kinds of shapes."""
     known = _median_us(lambda: _prepare("entityType=eq.item&entityId=eq.{}&integration=eq.xero"))
-    # Another order of select each time is another shape.
+    # A new name in `select` each time makes a new shape.
     fresh = _median_us(lambda: _prepare("select=id,x{}:entityId&entityType=eq.item&integration=eq.xero"))
     tree = _median_us(lambda: _prepare("select=id,x{}:link&or=(entityId.in.(1,2,3),and(link.is.null,id.gt.5))&limit=9"))
     return [

@@ -1,4 +1,4 @@
--- What wrk sends: METHOD PATH with a random id, and the key; at the end one line of figures.
+-- The requests that wrk sends: METHOD PATH with a random id, and the key. At the end it prints one line of figures.
 local ids, method, path, body = {}, os.getenv("BENCH_METHOD"), os.getenv("BENCH_PATH"), os.getenv("BENCH_BODY")
 local headers = { ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY") }
 for line in io.lines(os.getenv("BENCH_IDS")) do ids[#ids + 1] = line end

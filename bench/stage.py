@@ -1,4 +1,4 @@
-"""What is measured: an embedded PostgreSQL with a million mappings, `tieline serve` with its defaults, and a peer.
+"""The stage of the measurements: an embedded PostgreSQL with a million mappings, `tieline serve`, and a peer.
 
 The filled database is kept below /var/tmp between runs; `--fresh` makes it anew.
 """
@@ -33,11 +33,11 @@ PEERS = Path(__file__).parent / "peers"
 ROWS = 1_000_000
 COMPANIES = 10
 ELEMENTS = 100_000
-# Whose rows are looked up and linked, and who writes in bulk.
+# The company whose rows are looked up and linked, and the company that writes in bulk.
 COMPANY, BULK_COMPANY = "b1", "b8"
 START_SECONDS_MAX = 60
 
-# Without triggers: the rows' history is not measured, and would take most of the time.
+# Filled without triggers: the history of these rows is not measured, and writing it would take most of the time.
 FILL = f"""
 set session_replication_role = replica;
 insert into tieline.company (id, name) select 'b' || i, 'company ' || i from generate_series(0, {COMPANIES - 1}) i;
@@ -62,7 +62,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All that is measured, up and running. `dsn` is the superuser's."""
+    """The running servers and the database. `dsn` is the superuser's."""
 
     dsn: str
     binaries: Path
@@ -75,12 +75,12 @@ class Stage:
 
 @contextmanager
 def stage(*, fresh: bool = False) -> Generator[Stage]:
-    """Everything up; all is stopped at the end."""
+    """Start everything, and stop it at the end."""
     if fresh:
         shutil.rmtree(ROOT, ignore_errors=True)
-    # The database runs as a user of its own when we are root, and has to get through.
+    # Under root the database runs as a user of its own, which must be able to enter this folder.
     ROOT.mkdir(mode=0o711, parents=True, exist_ok=True)
-    # So that the servers end with us.
+    # On SIGTERM, end by an exception, so that the servers are stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         dsn = stack.enter_context(embedded.running(DATA))
@@ -125,7 +125,7 @@ def new_key(conn: psycopg.Connection, company: str) -> str:
 
 @contextmanager
 def tieline(name: str, *options: str) -> Generator[Server]:
-    """`tieline serve` with these options, whose log has this name."""
+    """Run `tieline serve` with these options; its log gets this name."""
     port = free_port()
     command = [sys.executable, "-m", "tieline", "serve", "--port", str(port), *options]
     with _running(command, name, f"http://127.0.0.1:{port}/healthz") as server:
@@ -136,7 +136,7 @@ def tieline(name: str, *options: str) -> Generator[Server]:
 def _peer(dsn: str) -> Generator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(PEERS), "orm_service:app", "--port", str(port)]
-    # As one runs it in earnest: nothing is logged for each request.
+    # As in production: no log line for each request.
     command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
     with _running(command, "peer", f"http://127.0.0.1:{port}/health", ORM_SERVICE_DSN=dsn) as server:
         yield server
@@ -167,7 +167,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -1,6 +1,6 @@
-"""The service that a team would otherwise write: FastAPI, SQLAlchemy 2's async ORM and pydantic, by their customs.
+"""The service that a team would otherwise write, with FastAPI, SQLAlchemy 2's async ORM and pydantic.
 
-Over the same table and the same PostgreSQL as ours. It keeps no history: its connections run without triggers, so
+It uses the same table and the same PostgreSQL as Tieline. It keeps no history: its connections run without triggers, so
 that it does not pay for ours.
 """
 
@@ -219,7 +219,7 @@ async def resolve(db: Session, company_id: CompanyId, question: Question) -> lis
 
 @app.post("/mappings/resolve-columns")
 async def resolve_columns(db: Session, company_id: CompanyId, question: Question) -> list[Resolved]:
-    """The same without mapped objects, as somebody would write it who has seen what those cost."""
+    """The same without mapped objects, which cost much of the time."""
     columns = select(Mapping.external_id, Mapping.entity_type, Mapping.entity_id, Mapping.id)
     return answers(question, (await db.execute(asked_for(columns, company_id, question))).tuples())
 
