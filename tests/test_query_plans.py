@@ -22,7 +22,7 @@ PRIMARY_KEY = "externalIntegrationMapping_pkey"
 
 @pytest.fixture(scope="module")
 def filled(database):
-    """Two companies with so many rows each that reading them all would be a wrong plan. Gives the id of one."""
+    """Two companies with so many rows each that PostgreSQL must not read them all. Gives the id of one."""
     companies = [f"plan-{secrets.token_hex(4)}" for _ in range(2)]
     with psycopg.connect(database.dsn, autocommit=True) as conn:
         for company in companies:

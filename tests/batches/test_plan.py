@@ -33,7 +33,7 @@ def decide(there: list[Mapping], rows: list[Row], **how: str) -> Plan:
 
 
 def end(there: list[Mapping], rows: list[Row], made: Plan) -> dict[str, Mapping]:
-    """The registry after a plan."""
+    """The registry after the plan of a batch is written."""
     state = {mapping.entity: mapping for mapping in there}
     for loser in made.taken:
         kept = state[loser.entity[2]]

@@ -26,7 +26,7 @@ class Finding:
 
 
 def doctor(*, options: Options | None = None) -> int:
-    """Say what is wrong with settings, database, indexes and clock, and what to do about it."""
+    """Check settings, database, indexes and clock, and say how to mend each fault."""
     findings = examine(options or Options())
     show(("what", "is", "to do"), [(one.what, one.state, one.remedy or "") for one in findings])
     return 1 if any(one.remedy is not None for one in findings) else 0

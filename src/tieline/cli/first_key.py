@@ -1,4 +1,4 @@
-"""The company and the key that an empty registry starts with."""
+"""The company and the API key that an empty registry starts with."""
 
 import os
 import re
@@ -19,7 +19,7 @@ KEY = re.compile(r"tl_[A-Za-z0-9_-]{43}")
 
 
 def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
-    """Make the first company and key of an empty registry; returns the key's file, or None if it was not empty.
+    """Make the first company and API key of an empty registry; returns the key's file, or None if it was not empty.
 
     The file is written before the commit: after a crash in between, the next start registers the key of the file.
     """
@@ -34,7 +34,7 @@ def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | N
 
 
 def _left(path: Path) -> str | None:
-    """The key in the file of an earlier start that was interrupted, or whose database was removed."""
+    """The API key in a file that an earlier start left: it was interrupted, or its database was removed."""
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The command line: its commands, and what becomes of their errors."""
+"""The command line: its commands, and the messages and exit codes of their errors."""
 
 import os
 import sys

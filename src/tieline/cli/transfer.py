@@ -150,7 +150,7 @@ def _read(stream: IO[bytes], form: Format, what: What) -> File:
 
 @contextmanager
 def _noting(name: str | None, columns: Sequence[str]) -> Generator[Callable[[Landed], None]]:
-    """The report: what the file said in each of these rows, and what became of it."""
+    """Write the report: the cells of each refused or moved row, and the reason."""
     if name is None:
         yield lambda _: None
         return

@@ -41,12 +41,12 @@ WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 SHAPES_MAX = 2_000
 EXPLANATIONS_MAX = 100
 UNIQUE_VIOLATION = "23505"
-# Two rows of one INSERT … ON CONFLICT have the same key.
+# Two rows of one INSERT … ON CONFLICT have the same unique key.
 CARDINALITY_VIOLATION = "21000"
 
 # For these operators the value never changes the SQL, so the shape leaves it out.
 _PLAIN = "eq|neq|gt|gte|lt|lte|cs|cd"
-# Stands for a value while a shape is planned. No client can know it.
+# Stands for a value while the model of a shape is made (`plan/`). No client can know it.
 _MARKER = token_hex(16)
 
 # A query string in pieces, with None for each value that is left out.
@@ -214,7 +214,7 @@ def estimate(made: Statement, row: Row) -> Sql | None:
 
 
 def explanation(made: Statement, sqlstate: str, constraint: str | None) -> Sql | None:
-    """The statement that explains a refused write: the holder of the key, or the rows of the body that share a key."""
+    """The statement that explains a refused write: the holder of a unique key, or the rows of the body with one key."""
     model = made.model
     found = None
     if sqlstate == UNIQUE_VIOLATION and isinstance(model, Insert | Update):

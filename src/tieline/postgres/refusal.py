@@ -14,7 +14,7 @@ CONNECTION_FAILURE = "08006"
 
 @contextmanager
 def refusals() -> Generator[None]:
-    """Raise DatabaseError for whatever psycopg raises while the context lasts.
+    """Raise DatabaseError for any error of psycopg while the context lasts.
 
     Raises:
         DatabaseError: PostgreSQL refused a statement, or cannot be reached.

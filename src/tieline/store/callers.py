@@ -1,4 +1,4 @@
-"""The keys of callers, remembered for a moment, and the times of their last use."""
+"""The API keys of callers, remembered for a moment, and the times of their last use."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ REMEMBERED_MAX = 10_000
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel"):
-    """A row of apiKey, without the hash."""
+    """An API key: a row of apiKey, without the hash."""
 
     company_id: str
     id: str

@@ -86,7 +86,7 @@ def find(conn: psycopg.Connection, key_id: str) -> IssuedKey | None:
 
 
 def revoke(conn: psycopg.Connection, key_id: str) -> tuple[bool, datetime] | None:
-    """End the key: whether it was revoked before, and the time since which it is; None if there is no such key."""
+    """Revoke the API key. Gives True if it was revoked before, and the time of that; None if there is no such key."""
     key = find(conn, key_id)
     if key is None:
         return None

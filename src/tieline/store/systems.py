@@ -1,4 +1,4 @@
-"""External systems of a company: the settings of each, found by its integration key."""
+"""External systems of a company: the settings of each, found by its `integration`."""
 
 from typing import Literal, TypeVar
 
@@ -51,7 +51,7 @@ class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def listed(conn: psycopg.Connection, company_id: str) -> list[System]:
-    """The company's external systems by their integration keys, in the caller's transaction."""
+    """The company's external systems by their `integration`, in the caller's transaction."""
     return [System(*row) for row in conn.execute(shipped("systems/list"), (company_id,))]
 
 

@@ -1,4 +1,4 @@
-"""A request's key or token → its caller."""
+"""Find the caller of a request by its API key or token."""
 
 from hashlib import sha256
 

@@ -54,7 +54,7 @@ def _compute(company_id: str, verb: Verb, made: Statement, conn: Connection) -> 
 
 
 async def explain(server: Server, session: Session, made: Statement, error: DatabaseError) -> Row | None:
-    """The row that explains a refused write, such as the holder of a key; None if nothing can be said."""
+    """The row that explains a refused write, such as the holder of a unique key; None if nothing can be said."""
     explanation = statement.explanation(made, error.sqlstate, error.constraint)
     rows = [] if explanation is None else await run_if_possible(server.connections, session, explanation)
     return rows[0] if rows else None

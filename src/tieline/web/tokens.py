@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (RFC 6749, 4.4): access tokens for keys, and for refresh tokens."""
+"""OAuth2 client credentials (RFC 6749, 4.4): access tokens in exchange for API keys, and for refresh tokens."""
 
 import base64
 import binascii

@@ -23,7 +23,7 @@ _RAW = frozenset({BodyKind.TEXT, "text/xml", "application/octet-stream"})
 
 
 def named(path: str) -> Function | None:
-    """The function at a path, whatever its arguments."""
+    """The function at a path."""
     return FUNCTIONS.get(path.removeprefix(PREFIX)) if path.startswith(PREFIX) else None
 
 
@@ -62,7 +62,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
 
 
 def _argument_names(function: Function | None) -> frozenset[str]:
-    """Arguments that no column of the result is named like. They are never filters, whatever their values are."""
+    """Arguments without a column of the same name in the result. They are never filters, for any value."""
     return frozenset() if function is None else frozenset(a.name for a in function.arguments) - set(function.columns)
 
 

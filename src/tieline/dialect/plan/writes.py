@@ -134,7 +134,7 @@ def _where(resolver: Resolver, resource: Resource, query: Query) -> tuple[Condit
 
 
 def _conflict_key(resource: Resource, names: tuple[str, ...] | None) -> Key:
-    """The key that on_conflict= names. The company is part of each key, whether it is named or not."""
+    """The unique key that on_conflict= names. The company is part of each one, even if it is not named."""
     if names is None:
         return resource.keys[0]
     for name in names:

@@ -15,7 +15,7 @@ from tieline.dialect.sql.write import company_of, rows_of
 
 
 def key_of(resource: Resource, constraint: str | None) -> Key | None:
-    """The resource's key that this constraint holds."""
+    """The resource's unique key that this constraint holds."""
     return next((key for key in resource.keys if key.constraint == constraint), None)
 
 

@@ -1,4 +1,4 @@
--- Nothing is shown of an emptied mapping, which has neither external id nor link. For the plan see resolve.
+-- Nothing is shown of an emptied mapping, which has neither external id nor link. Its plan: see resolve.
 create or replace function locate(company text, in_integration text, entity_type text, entity_ids json)
     returns table ("entityId" text, status text, "externalId" text, link text, "mappingId" text)
     language plpgsql stable set enable_nestloop = off as $$

@@ -81,7 +81,7 @@ _list_decoder = msgspec.json.Decoder(list[MappingRow])
 _raw_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-# SQLSTATEs: a value that no column can hold, a blank one, a key too long for its index, another company's row.
+# SQLSTATEs: a value that no column can hold, a blank one, a unique key too long for its index, another company's row.
 INVALID, BLANK, TOO_LONG, FOREIGN = "22023", "23514", "54000", "42501"
 
 

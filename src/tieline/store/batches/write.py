@@ -28,7 +28,7 @@ UNFIT_REASONS = {
 
 
 class MappingState(msgspec.Struct, frozen=True, rename="camel"):
-    """A mapping that the batch writes, as the plan was made for it. `is_cleared`: its external id goes first."""
+    """A mapping that the batch writes, as it was when the batch was planned. `is_cleared`: empty it first."""
 
     id: str
     external_id: str | None
@@ -156,7 +156,7 @@ def _take(batch: Batch, planned: Plan) -> None:
     """Lock all mappings that are written, and empty those whose external id goes to another row.
 
     Raises:
-        psycopg.errors.SerializationFailure: one of them has changed since the plan was made.
+        psycopg.errors.SerializationFailure: one of them has changed since the batch was planned.
     """
     emptied = {standing.id for standing in (*planned.taken, *planned.cleared)}
     written = {standing.entity: standing for standing in planned.taken}
