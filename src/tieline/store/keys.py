@@ -20,7 +20,7 @@ PREVIEW_CHARACTERS = 7
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that is to be made. Each scope includes the ones before it; `rate_limit`: requests a minute."""
+    """An API key to create. Each scope includes the ones before it; `rate_limit`: requests a minute."""
 
     company_id: str
     name: str

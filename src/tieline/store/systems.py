@@ -36,7 +36,7 @@ class System(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
-    """The settings that are to be set: those left out (UNSET) stay as they are, None takes away what is there.
+    """The settings to change in an external system. UNSET: the setting stays as it is; None: it is cleared.
 
     A name of None is the integration key.
     """

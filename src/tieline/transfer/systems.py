@@ -78,7 +78,7 @@ def _entity(row: SystemRow) -> Entity:
 def _meet(conn: psycopg.Connection, company_id: str, rows: Rows) -> tuple[list[Standing], list[Wish]]:
     """The company's systems, and the rows as wishes. The canonical address is the external id of each."""
     there = conn.execute(shipped("transfer/hold_systems"), (company_id,)).fetchall()
-    # Kept, when existing ones are to be, is any system, with an address or without.
+    # `has_link`: with `keep`, every existing system is kept, even one without an address.
     standings = [Standing(name, ("", "", name), address, has_link=True) for name, address in there]
     found = conn.execute(shipped("transfer/find_systems"), (company_id, *_parameters(rows.values()))).fetchall()
     wishes = [
