@@ -143,7 +143,7 @@ def test_of_duplicates_the_first_wins_and_the_second_names_it(client, on_conflic
     assert outcomes(results) == ["created", "created", same_id, "conflict", "created", "conflict"]
     assert [results[n]["problem"]["duplicateOf"] for n in (2, 3, 5)] == [1, 1, 1]
     assert results[2]["problem"]["holder"]["mappingId"] == results[1]["mappingId"]
-    assert results[3]["problem"]["message"] == "Row 1 says already what becomes of item 1 in xero."
+    assert results[3]["problem"]["message"] == "Row 1 is already about item 1 in xero."
     assert held(client) == {"0": "Z", "1": "A", "3": "B"}
 
 

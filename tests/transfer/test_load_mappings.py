@@ -96,7 +96,7 @@ def test_a_row_of_an_earlier_batch_is_remembered(ours):
     assert loaded.counts == {"created": BATCH_ROWS_MAX + 1}
     last = BATCH_ROWS_MAX + 3
     assert loaded.refused == {
-        last: "Line 2 says already what becomes of item 1 in xero",
+        last: "Line 2 is already about item 1 in xero",
         last + 1: "The external id is held by item 1 in xero (see line 2)",
     }
 

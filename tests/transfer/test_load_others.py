@@ -35,7 +35,7 @@ def test_ids_above_2_to_the_53_do_not_move_the_counter(ours):
 
 def test_an_id_that_the_same_file_has_given_already_is_refused(ours):
     loaded = ours.load("elements", "id,title\n7,A\n07,B\n")
-    assert loaded.refused == {3: "Line 2 says already what becomes of element 7"}
+    assert loaded.refused == {3: "Line 2 is already about element 7"}
 
 
 def test_an_import_that_only_adds_keeps_elements_and_systems_as_they_are(ours):

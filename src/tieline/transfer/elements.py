@@ -50,7 +50,7 @@ def _require_first(line: int, row: ElementRow, lines: ChainMap[int, int]) -> Non
         return
     first = lines.setdefault(row.id, line)
     if first != line:
-        raise RowError(f"Line {first} says already what becomes of element {row.id}", SAME_MAPPING)
+        raise RowError(f"Line {first} is already about element {row.id}", SAME_MAPPING)
 
 
 def _write(conn: psycopg.Connection, job: Job, rows: Sequence[ElementRow], landed: Landed) -> None:

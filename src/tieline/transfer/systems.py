@@ -122,7 +122,7 @@ def _tell(decision: Decision, record: Record, landed: Landed) -> None:
 
 def _refused(decision: Decision, record: Record) -> Refused:
     if decision.is_repeated:
-        said = f"Line {decision.duplicate_of} says already what becomes of the system {decision.wish.entity[2]}"
+        said = f"Line {decision.duplicate_of} is already about the system {decision.wish.entity[2]}"
         return Refused(record.line, said, SAME_MAPPING, None, decision.duplicate_of, texts(record))
     assert decision.holder is not None, "a row that repeats no other meets a holder"
     see = "" if decision.duplicate_of is None else f" (see line {decision.duplicate_of})"

@@ -98,7 +98,7 @@ def _problem(
     integration, entity_type, entity_id = decision.holder or decision.wish.entity
     name = f"{entity_type} {entity_id} in {integration}"
     if decision.is_repeated:
-        said = f"{unit.title()} {decision.duplicate_of} says already what becomes of {name}."
+        said = f"{unit.title()} {decision.duplicate_of} is already about {name}."
         return RowProblem(SAME_MAPPING, said, duplicate_of=repeated)
     assert decision.holder is not None, "a row that repeats no other meets a holder"
     holder = standings.get(decision.holder)
