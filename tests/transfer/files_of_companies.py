@@ -38,10 +38,16 @@ class Registry:
         stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
         return self.load_records(what, records.read(stream, form, what).records, **job)
 
-    def load_records(self, what, records, **job):
+    def load_records(self, what, records, on_batch=None, **job):
         landed = Landed()
+
+        def report(batch):
+            landed.add(batch)
+            if on_batch is not None:
+                on_batch(batch)
+
         with connected(self.database.dsn) as conn:
-            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), landed.add)
+            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), report)
         counts = {name: getattr(landed, name) for name in COUNTED if getattr(landed, name)}
         return Loaded(
             counts,

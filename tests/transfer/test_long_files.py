@@ -6,7 +6,9 @@ import random
 import pytest
 from files_of_companies import ours  # noqa: F401 -- fixtures
 
-from tieline.transfer.held import cycles
+from tieline.store.batches.results import Result
+from tieline.store.batches.rows import MappingRow
+from tieline.transfer.held import Held, HeldRecord, circles_and_singles
 from tieline.transfer.load import BATCH_ROWS_MAX
 
 ROWS = 25_000
@@ -93,6 +95,32 @@ def test_an_id_that_an_earlier_batch_has_settled_is_not_moved(filled):
     assert loaded.refused == {last: "The external id is held by item 5 in xero (see line 7)"}
 
 
-def test_circles_are_found_among_chains_that_lead_into_them():
-    holders = {1: 2, 2: 3, 3: 1, 4: 1, 5: 4, 6: 7, 7: 6, 8: 9, 10: 10}
-    assert sorted(map(sorted, cycles(holders))) == [[1, 2, 3], [6, 7], [10]]
+def test_a_shift_in_any_order_of_the_file_lands_in_one_more_pass(filled):
+    """The holders of neighbours in the chain stand in different batches of the file, in no order."""
+    order = list(range(ROWS))
+    random.Random(3).shuffle(order)
+    rows = "".join(f"item,{number},xero,X{number + 1}\n" for number in order)
+    batches = []
+    loaded = filled.load("mappings", HEADER + rows, on_batch=batches.append)
+    assert (loaded.counts, loaded.refused) == ({"updated": ROWS}, {})
+    assert held(filled) == [f"X{number + 1}" for number in range(ROWS)]
+    # Three for the file, and at most three for the rows that had to wait; the last piece of a file may be empty.
+    assert len(batches) <= 2 * -(-ROWS // BATCH_ROWS_MAX) + 1
+
+
+def test_rows_that_wait_are_tried_again_in_batches_of_few_bytes(tmp_path):
+    row = MappingRow(entity_type="item", entity_id="1", integration="xero", external_id="A" * 1000)
+    with (tmp_path / "held").open("w+b") as file:
+        waiting = Held(file, rows_max=100, bytes_max=5_000)
+        waiting.add(HeldRecord(line, row, None, Result(line, "conflict"), line, line + 1) for line in range(50))
+        sizes = [len(batch) for batch in waiting.in_order_of_waiting()]
+    assert (sum(sizes), max(sizes)) == (50, 4)
+
+
+def test_circles_stay_whole_and_come_before_the_chains_that_lead_into_them():
+    waits = {1: 2, 2: 3, 3: 1, 4: 1, 5: 4, 6: 7, 7: 6, 8: -1, 0: 0}
+    groups = list(circles_and_singles([waits[place] for place in range(9)]))
+    assert sorted(map(sorted, (group for group in groups if len(group) > 1))) == [[1, 2, 3], [6, 7]]
+    order = [place for group in groups for place in group]
+    assert sorted(order) == list(range(9))
+    assert order.index(3) < order.index(4) < order.index(5)

@@ -13,7 +13,7 @@ from tieline.sql.statement import shipped
 from tieline.store.companies import act
 from tieline.transfer import elements, mappings, systems
 from tieline.transfer.columns import Record, Refused, What
-from tieline.transfer.held import Held, HeldRecord, batches
+from tieline.transfer.held import Held, HeldRecord
 from tieline.transfer.landed import Job, Landed, Lines
 
 BATCH_ROWS_MAX = 10_000
@@ -151,7 +151,7 @@ def _load_mappings(target: _Target, read: Iterable[Batch]) -> None:
     earlier: mappings.Earlier = {}
     count = 0
     with TemporaryFile() as file:
-        held = Held(file)
+        held = Held(file, BATCH_ROWS_MAX, BATCH_BYTES_MAX)
         for records, refused in read:
             count += 1
             landed, waiting = _land(target, records, earlier)
@@ -167,66 +167,29 @@ def _land(target: _Target, records: Sequence[Record], earlier: mappings.Earlier)
 
 
 def _try_again(target: _Target, held: Held, earlier: mappings.Earlier) -> Held:
-    """Pass over the held records in alternating direction, until a pass lands nothing, then circle by circle.
+    """Pass over the held records, holders first, until a pass lands nothing: landed holders may uncover other ones.
 
     Returns:
         The records that cannot land.
     """
-    is_backwards = True
     while held.count:
         rest = held.emptied()
-        for batch in batches(held.read(is_backwards=is_backwards), BATCH_ROWS_MAX):
-            _land_held(target, batch, rest, earlier)
-        is_backwards = not is_backwards
+        for batch in held.in_order_of_waiting():
+            landed, waiting = _land(target, [one.record for one in batch], earlier)
+            rest.add(waiting)
+            target.tell(landed)
         if rest.count == held.count:
-            rest = _land_circles(target, held, earlier)
-            if rest.count == held.count:
-                return held
+            return rest
         held = rest
     return held
 
 
-def _land_held(target: _Target, batch: list[HeldRecord], rest: Held, earlier: mappings.Earlier) -> None:
-    landed, waiting = _land(target, [held.record for held in batch], earlier)
-    rest.add(waiting)
-    target.tell(landed)
-
-
-def _land_circles(target: _Target, held: Held, earlier: mappings.Earlier) -> Held:
-    """Land records that wait for each other in a circle which fits into a batch.
-
-    Returns:
-        The records that are left.
-    """
-    rest = held.emptied()
-    tried: set[int] = set()
-    for circles in _packed([circle for circle in held.circles() if len(circle) <= BATCH_ROWS_MAX]):
-        batch = [record for piece in held.read() for record in piece if record.entity in circles]
-        _land_held(target, batch, rest, earlier)
-        tried |= circles
-    for piece in held.read():
-        rest.add([record for record in piece if record.entity not in tried])
-    return rest
-
-
-def _packed(circles: Iterable[list[int]]) -> Generator[set[int]]:
-    """Whole circles, as many at a time as a batch holds."""
-    packed: set[int] = set()
-    for circle in circles:
-        if packed and len(packed) + len(circle) > BATCH_ROWS_MAX:
-            yield packed
-            packed = set()
-        packed |= set(circle)
-    if packed:
-        yield packed
-
-
 def _give_up(target: _Target, held: Held) -> None:
     """Report the records whose holder still has the external id at the end."""
-    circles = {entity: len(circle) for circle in held.circles() for entity in circle if len(circle) > BATCH_ROWS_MAX}
-    for piece in held.read():
+    circles = held.long_circles()
+    for batch in held.in_order_of_lines():
         landed = Landed()
-        for waiting in piece:
+        for waiting in batch:
             mappings.count(waiting.record, waiting.result, landed, circles.get(waiting.entity))
         target.tell(landed)
 

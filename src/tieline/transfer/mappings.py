@@ -1,6 +1,7 @@
 """Write a batch of mappings from a file. The rule for batches decides; results name the lines of the file."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import cast
 
 import msgspec
@@ -63,7 +64,7 @@ def _remember(records: Sequence[Record], results: Sequence[Result], earlier: Ear
             first = earlier.setdefault(hash(row.entity), said)
             if first.line == record.line:
                 earlier[hash(row.entity)] = said
-    for forgotten in list(earlier)[: max(0, len(earlier) - EARLIER_ROWS_MAX)]:
+    for forgotten in list(islice(earlier, max(0, len(earlier) - EARLIER_ROWS_MAX))):
         del earlier[forgotten]
 
 
