@@ -3,6 +3,7 @@ the table empty."""
 
 import json
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -116,3 +117,25 @@ def test_link_many_reads_few_pages_of_a_table_without_statistics(fresh, knew_it_
         fresh.execute("discard plans")
     for first, more in ((1, 0), (1, 50_000), (ROWS // 2, IDS)):
         assert link(first, more) < PAGES_WRITTEN_MAX
+
+
+@pytest.mark.parametrize("how", ["stop sharing", "stop sharing a named id", "metadata only"])
+def test_rows_of_shared_ids_read_few_pages_of_a_table_without_statistics(fresh, how):
+    """Two mappings share each id; the batch is about one of the two, and has to find the other one."""
+    fresh.cursor_factory = psycopg.RawCursor
+    fresh.execute(FILL.replace("%s", "$1"), (ROWS,))
+    shared = FILL.replace("%s", "$1").replace('"externalId")', '"externalId", "allowDuplicateExternalId")')
+    for prefix in ("f", "g"):
+        fresh.execute(shared.replace("'e' || n", f"'{prefix}' || n").replace("'x' || n", "'s' || n, true"), (IDS,))
+    rows = [MappingRow(entity_type="item", entity_id=f"f{n}", integration="xero") for n in range(1, IDS + 1)]
+    for n, row in enumerate(rows, 1):
+        if how == "metadata only":
+            row.metadata = msgspec.Raw(b'{"size": 1}')
+        else:
+            row.allow_duplicate_external_id = False
+            row.external_id = f"s{n}" if how == "stop sharing a named id" else msgspec.UNSET
+    with fresh.transaction(force_rollback=True):
+        before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+        outcomes = {result.outcome for result in link_many(fresh, "acme", rows)}
+        assert outcomes == {"updated" if how == "metadata only" else "conflict"}
+        assert fresh.execute(PAGES_FETCHED).fetchone()[0] - before < PAGES_WRITTEN_MAX

@@ -12,8 +12,8 @@ from tieline.store.batches.plan import Entity, OnConflict, OnExisting, Slot, Sta
 from tieline.store.batches.results import Holder, Result, Unit, id_repeated, id_taken
 from tieline.store.batches.rows import MappingRow, given
 
-# From this version on an index scan for a set of values returns rows in the order of the index. In an older one, with
-# sorting off, the planner would take an index that has the order but reads all rows of a company.
+# From this version on an index scan for a set of values returns rows in the order of the index. In an older one the
+# planner, without statistics, would take an index that has the order but reads all rows of the system.
 ORDERED_SCANS_VERSION = 170_000
 
 
@@ -81,11 +81,16 @@ def lock(batch: Batch) -> None:
     be alone. The look-up is the next statement, so that it sees all that was committed before the lock was given.
     """
     groups = _groups(batch)
-    is_ordered = batch.conn.info.server_version >= ORDERED_SCANS_VERSION
     for group in groups:
         group.is_exclusive |= batch.is_exclusive
     asked = [Group(g.integration, g.entity_type, is_exclusive=g.is_exclusive) for g in groups]
-    batch.conn.execute(shipped("batches/lock"), (batch.company_id, json_text(asked), "off" if is_ordered else "on"))
+    batch.conn.execute(
+        shipped("batches/lock"), (batch.company_id, json_text(asked), "off" if _scans_are_ordered(batch) else "on")
+    )
+
+
+def _scans_are_ordered(batch: Batch) -> bool:
+    return batch.conn.info.server_version >= ORDERED_SCANS_VERSION
 
 
 def _groups(batch: Batch) -> list[Group]:
@@ -119,7 +124,8 @@ def standings(batch: Batch) -> dict[Entity, Standing]:
 
 
 def _found(batch: Batch, groups: list[Group]) -> list[tuple[Standing, int]]:
-    rows = batch.conn.execute(shipped("batches/find"), (batch.company_id, json_text(groups))).fetchall()
+    find = shipped("batches/find") if _scans_are_ordered(batch) else shipped("batches/find_each")
+    rows = batch.conn.execute(find, (batch.company_id, json_text(groups))).fetchall()
     return list(_read(rows, batch.options))
 
 
