@@ -188,6 +188,7 @@ def test_two_that_swap_their_ids_keep_all_else(client, on_conflict):
         ({"lastSyncedAt": "yesterday"}, "lastSyncedAt is not an ISO 8601 time."),
         ({"remoteUpdatedAt": "03/01/2026"}, "remoteUpdatedAt is not an ISO 8601 time."),
         ({"lastSyncedAt": "999999-01-01 00:00:00+00"}, "lastSyncedAt is not a time that PostgreSQL can store."),
+        ({"lastSyncedAt": "2026-01-01T00:00:00+23:59"}, "lastSyncedAt has an offset that PostgreSQL cannot store."),
         ({"externalId": "a\0b"}, "externalId contains a NUL character, which PostgreSQL cannot store."),
         ({"metadata": {"a": "\0"}}, "metadata contains a NUL character, which PostgreSQL cannot store."),
         ({"externalId": "x" * 3000}, "externalId is too long: its key is longer than 2650 bytes."),

@@ -22,6 +22,7 @@ UNFIT_REASONS = {
     "22003": "contains a number that is too large for PostgreSQL",
     "22007": "is not a time that PostgreSQL can store",
     "22008": "is not a time that PostgreSQL can store",
+    "22009": "has an offset that PostgreSQL cannot store",
     "22P02": "contains half of a surrogate pair, which PostgreSQL cannot store",
     "54001": "is JSON that is nested too deep",
 }
