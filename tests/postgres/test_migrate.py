@@ -18,8 +18,6 @@ from tieline.postgres.migrate import migrate
 from tieline.sql.statement import shipped, shipped_names
 
 PACKAGE = Path(__file__).parents[2] / "src" / "tieline"
-# Until they are replaced: they call refuse().
-CALLING = {"0007_link_many_decisions", "0008_link_many"}
 ASKED = {"integration": "crm", "entityType": "item", "entityIds": ["1"]}
 
 
@@ -126,6 +124,18 @@ def test_a_function_that_was_dropped_is_missed_and_made_again(fresh, open_folder
         assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
+def test_a_trigger_that_went_with_its_function_is_made_again(fresh, release):
+    fresh.execute("drop function tieline.record_inserts cascade")
+    assert tieline(release, fresh, "migrate").returncode == 0
+    assert tieline(release, fresh, "doctor").returncode == 0
+    fresh.execute("insert into tieline.company (id, name) values ('acme', 'Acme')")
+    fresh.execute(
+        """insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration)
+        values ('acme', 'item', '1', 'crm')"""
+    )
+    assert fresh.execute('select count(*) from tieline."mappingChange"') == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("harm", "name"),
     [
@@ -147,7 +157,7 @@ def test_doctor_knows_every_index_there_is(fresh):
     assert examine_database(fresh.dsn).broken_indexes == []
 
 
-@pytest.mark.parametrize("name", [name for name in shipped_names("migrations") if name not in CALLING])
+@pytest.mark.parametrize("name", shipped_names("migrations"))
 def test_no_migration_calls_a_function_that_is_applied_later(name):
     """A fresh database gets all migrations before the first of functions/."""
     functions = {made for file in shipped_names("functions") for made in FUNCTION.findall(shipped(f"functions/{file}"))}

@@ -88,7 +88,11 @@ def migrate(conn: psycopg.Connection) -> list[str]:
         # Not before: a migration drops the functions that a release no longer has.
         differing = _comparison(cursor).functions
         _require_known("function", differing)
-        functions = [name for name in shipped_functions() if name in {*differing.missing, *differing.changed}]
+        wanted = {*differing.missing, *differing.changed}
+        if differing.missing:
+            # A function that somebody dropped may have taken its triggers with it (cascade).
+            wanted.add(TRIGGERS)
+        functions = [name for name in shipped_functions() if name in wanted]
         # In one transaction: functions call each other, and no request may see half of a release.
         with conn.transaction():
             cursor.execute("set local check_function_bodies = off")
