@@ -11,6 +11,7 @@ FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 400
 FILES = sorted(SOURCE.rglob("*.py"))
 SQL = SOURCE / "tieline" / "sql"
+PACKAGES = {".".join(file.parent.relative_to(SOURCE).parts) for file in FILES}
 SQL_FUNCTION = re.compile(r"create (?:or replace )?function (\w+).*?\$\$;", re.DOTALL)
 
 
@@ -69,3 +70,45 @@ def test_the_mapping_face_needs_eight_modules_at_most_and_two_of_the_dialect():
     modules = imported_modules(SOURCE / "tieline" / "web" / "mapping_face.py") - {"tieline.__version__"}
     assert len(modules) <= 8
     assert {name for name in modules if ".dialect" in name} == {"tieline.dialect.statement", "tieline.dialect.answer"}
+
+
+def private_imports(file: Path) -> set[str]:
+    """The names with an underscore that a file takes from other modules."""
+    return {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    }
+
+
+def private_attributes(file: Path) -> set[str]:
+    """The names with an underscore that a file reads of modules that it imports."""
+    tree = ast.parse(file.read_text())
+    modules = {
+        alias.asname or alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module in PACKAGES)
+        for alias in node.names
+    }
+    return {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+    }
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(SOURCE)) for file in FILES])
+def test_no_module_uses_a_name_with_an_underscore_of_another_one(file):
+    assert private_imports(file) | private_attributes(file) == set()
+
+
+def test_a_private_name_of_another_module_is_found(tmp_path):
+    file = tmp_path / "example.py"
+    file.write_text("from tieline.web import decode\nfrom tieline.wire.urls import _split\ndecode._parse(__name__)\n")
+    assert private_imports(file) | private_attributes(file) == {"tieline.wire.urls._split", "decode._parse"}
