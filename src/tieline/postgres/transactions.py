@@ -24,6 +24,8 @@ from tieline.settings import Settings
 from tieline.sql.statement import Sql
 
 Connection = psycopg.Connection
+# A thread waits for its server without a timeout of its own. These end a TCP connection to a machine that is gone.
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 T = TypeVar("T")
 
 
@@ -34,7 +36,7 @@ class Transactions:
         self._settings = settings
         wait_seconds = settings.connection_wait_ms / 1000
         self._pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
-            make_conninfo(dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX),
+            make_conninfo(dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX, **KEEPALIVES),
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
             min_size=0,
             max_size=settings.batch_connections,
