@@ -34,7 +34,7 @@ def untouched(acme):
     "body",
     [
         b"{", b"nonsense", b"{'title': 'x'}", b'{"title": "x"', b'{"title": "x"}}', b'{"title": "x"} {}', b"\xff\xfe{}",
-        b'{"title": "\xff"}', b'{"externalId": "\xc3"}', b'{"title": "\\ud800"}', b'{"externalId": "\\udc00\\ud800"}',
+        b'{"title": "\xff"}', b'{"externalId": "\xc3"}',
         b'{"externalId": "\xed\xa0\x80"}', b'{"title": NaN}', b'{"title": 01}', b'{"title": "a\x01b"}', b"\x00", b" ",
         b'{"title": "\\x"}', b"\xef\xbb\xbf{}", b'{"a" "b"}', b'{"externalId": 1e999999}'
     ],
@@ -85,6 +85,20 @@ def test_huge_numbers_are_refused(client, number):
 def test_of_a_field_given_twice_the_last_one_must_hold_too(client):
     response = client.post(LINK, content=b'{"externalId": "A", "externalId": ""}', headers=JSON)
     assert field_error(response) == ("body", "externalId", "blank")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", ELEMENTS, rb'{"title": "\ud83d"}', "title"),
+        ("PATCH", f"{ELEMENTS}/7", rb'{"title": "x\udc00\ud800"}', "title"),
+        ("POST", LINK, rb'{"externalElement": {"externalId": "\ud83d"}}', "externalElement.externalId"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_with_the_name_of_its_field(client, method, path, body, field):
+    answer = client.request(method, path, content=body, headers=JSON)
+    assert field_error(answer) == ("body", field, "not-storable")
+    assert "half of a surrogate pair" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\0"])

@@ -226,6 +226,42 @@ def test_text_of_any_plane_is_kept_beside_a_row_that_is_not_fit(client):
     assert (found["externalId"], found["metadata"]) == (external_id, {"\U0001f600": "\\ud800"})
 
 
+HALF = "contains half of a surrogate pair, which PostgreSQL cannot store."
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (r'"externalId": "\ud83d"', f"externalId {HALF}"),
+        (r'"externalId": "\udc00x"', f"externalId {HALF}"),
+        (r'"metadata": {"n": "\ud83d"}', f"metadata {HALF}"),
+        (r'"metadata": {"\ud83d\u0041": 1}', f"metadata {HALF}"),
+        (r'"\ud83d": 1', "\ufffd is not one of the columns."),
+        (r'"a\u0000b": 1', r"a\u0000b is not one of the columns."),
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?columns=mappings", "?order=index"])
+def test_half_of_a_surrogate_pair_spoils_its_own_row(client, bad, said, query):
+    key = '{"entityType": "item", "integration": "xero", "entityId"'
+    rows = [f'{key}: "1", "metadata": {{"n": "\\ud83d\\ude00 \\\\ud83d"}}}}', f'{key}: "2", {bad}}}', f'{key}: "3"}}']
+    body = f'{{"mappings": [{", ".join(rows)}]}}'
+    answer = client.post(f"/rpc/link_many{query}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert outcomes(answer.json()) == ["created", "invalid", "created"]
+    assert answer.json()[1]["problem"]["message"] == said
+    found = client.get(MAPPINGS, params={"entityId": "eq.1"}).json()
+    assert found[0]["metadata"] == {"n": "\U0001f600 \\ud83d"}
+
+
+def test_of_a_body_only_what_columns_names_counts(client):
+    link_many(client, [row("1", "A")])
+    body = {"mappings": [row("2", "A")], "onConflict": "move", "other": 1}
+    answer = client.post("/rpc/link_many?columns=mappings", json=body)
+    assert outcomes(answer.json()) == ["conflict"]
+    answer = client.post("/rpc/link_many?columns=mappings", json={"onConflict": "move"})
+    assert (answer.status_code, answer.json()["message"]) == (400, "mappings: expected an array, got null")
+
+
 @pytest.mark.parametrize("bad", [None, 5, "x", [], {}])
 def test_an_item_that_is_not_a_mapping_is_invalid(client, bad):
     assert outcomes(link_many(client, [bad, row("1", "A"), bad])) == ["invalid", "created", "invalid"]

@@ -112,6 +112,22 @@ def test_a_value_that_only_the_database_can_judge_refuses_its_row_alone(ours, me
     assert list(loaded.refused) == [22]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (r'"externalId": "\ud83d"', "externalId contains half of a surrogate pair, which PostgreSQL cannot store"),
+        (r'"metadata": "\udc00"', "metadata contains half of a surrogate pair, which PostgreSQL cannot store"),
+        (r'"id": ""', "id must not be blank"),
+        (r'"id": "\u3000"', "id must not be blank"),
+    ],
+)
+def test_a_line_with_a_value_that_cannot_be_stored_is_refused_alone(ours, given, said):
+    key = '"entityType": "item", "integration": "xero"'
+    text = f'{{{key}, "entityId": "1"}}\n{{{key}, "entityId": "2", {given}}}\n{{{key}, "entityId": "3"}}\n'
+    loaded = ours.load("mappings", text, form="ndjson")
+    assert (loaded.counts, loaded.refused) == ({"created": 2}, {2: said})
+
+
 def test_an_id_longer_than_an_index_holds_refuses_its_row_alone(ours):
     long = "".join(chr(0x4E00 + number * 7 % 20_000) for number in range(4_000))
     loaded = ours.load("mappings", mappings((1, "A"), (2, long), (3, "C")))
@@ -197,7 +213,8 @@ def test_a_lost_connection_leaves_whole_batches_and_says_which_did_not_land(ours
             row = MappingRow(entity_type="item", entity_id=str(number), integration="xero", external_id=f"X{number}")
             yield Record(number + 2, row)
 
-    with pytest.raises(StoppedError, match=f"lines {BATCH_ROWS_MAX + 2} to {BATCH_ROWS_MAX + 6} did not land"):
+    said = f"lines {BATCH_ROWS_MAX + 2} to {BATCH_ROWS_MAX + 6} did not land: The database cannot be reached now"
+    with pytest.raises(StoppedError, match=said):
         ours.load_records("mappings", records())
     assert len(ours.mappings()) == BATCH_ROWS_MAX
 

@@ -8,8 +8,19 @@ from typing import Literal, get_args
 import msgspec
 
 from tieline.store.batches.results import Holder
-from tieline.store.batches.rows import BLANK, FOREIGN, WHITE_SPACE, MappingRow, RowError, Text, time
+from tieline.store.batches.rows import (
+    BLANK,
+    FOREIGN,
+    WHITE_SPACE,
+    MappingRow,
+    RowError,
+    Text,
+    check_key,
+    require_storable,
+    time,
+)
 from tieline.store.batches.rows import TIMES as MAPPING_TIMES
+from tieline.wire import halves
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 What = Literal["mappings", "elements", "systems"]
@@ -152,7 +163,7 @@ def json_value(column: str, text: str) -> msgspec.Raw:
     b'{"size": 1.10}'
     """
     try:
-        return msgspec.json.decode(text, type=msgspec.Raw).copy()
+        return msgspec.json.decode(halves.marked(text.encode()), type=msgspec.Raw).copy()
     except msgspec.DecodeError as error:
         raise RowError(f"{column} is not JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
     except RecursionError:
@@ -213,6 +224,10 @@ def check_system(row: SystemRow, company_id: str) -> None:
     for name, value in (("name", row.name), ("systemUrl", row.system_url), ("linkTemplate", row.link_template)):
         if isinstance(value, str):
             _check_text(name, value)
+    if row.metadata:
+        require_storable("metadata", halves.unstorable_json(bytes(row.metadata)))
+    for name, value in (("integration", row.integration), ("systemUrl", row.system_url or "")):
+        check_key(name, company_id, value)
     url, template = row.system_url, row.link_template
     if isinstance(url, str) and not HTTP_ADDRESS.fullmatch(url):
         raise RowError(f"systemUrl must be an absolute http or https address without spaces, not {url[:100]!r}")
@@ -224,8 +239,7 @@ def check_system(row: SystemRow, company_id: str) -> None:
 def _check_text(name: str, value: str) -> None:
     if not value.strip(WHITE_SPACE):
         raise RowError(f"{name} must not be blank", BLANK)
-    if "\0" in value:
-        raise RowError(f"{name} contains a NUL character, which PostgreSQL cannot store")
+    require_storable(name, halves.unstorable(value))
 
 
 def _time(column: str, value: Text) -> Text:

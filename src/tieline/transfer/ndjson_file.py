@@ -8,6 +8,7 @@ import msgspec
 from tieline.store.batches.rows import RowError, misfit_reason
 from tieline.transfer.columns import ROWS, AnyRow, File, Record, Refused, What, columns
 from tieline.transfer.formats import RECORD_BYTES_MAX, decoded, lines, too_long
+from tieline.wire import halves
 
 
 def read(stream: IO[bytes], what: What) -> File:
@@ -22,7 +23,7 @@ def _records(stream: IO[bytes], what: What) -> Iterator[Record | Refused]:
             yield Refused(number, too_long())
             continue
         try:
-            yield Record(number, decoder.decode(decoded(line.rstrip(b"\r\n"))), size_bytes=len(line))
+            yield Record(number, decoder.decode(decoded(halves.marked(line.rstrip(b"\r\n")))), size_bytes=len(line))
         except (msgspec.DecodeError, RowError) as error:
             yield Refused(number, _reason(str(error)))
         except ValueError as error:

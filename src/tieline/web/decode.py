@@ -9,7 +9,7 @@ import msgspec
 from tieline import problems
 from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
-from tieline.wire import misfit, urls
+from tieline.wire import halves, misfit, urls
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 EXTERNAL_ID_LENGTH_MAX = 1024
@@ -107,7 +107,7 @@ async def body(request: Request, bytes_max: int, kind: type[T], *, default: T | 
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise problems.unsupported_media_type(media_type)
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(halves.marked(content), type=kind)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -128,7 +128,7 @@ def _invalid(said: str) -> Problem:
 
 
 def check_text(path: str, value: str, length_max: int) -> None:
-    """Refuse a text that is blank, too long, or has a NUL character, which PostgreSQL cannot store.
+    """Refuse a text that is blank or too long, or that PostgreSQL cannot store.
 
     Raises:
         Problem: 400, it is not.
@@ -139,7 +139,8 @@ def check_text(path: str, value: str, length_max: int) -> None:
         message = f"{path} must have at most {length_max} characters."
         raise problems.validation_failed(FieldError("body", path, "too-long", message))
     if "\0" in value:
-        message = f"{path} must not contain a NUL character."
+        what = "half of a surrogate pair" if halves.HALF in value else "a NUL character"
+        message = f"{path} must not contain {what}."
         raise problems.validation_failed(FieldError("body", path, "not-storable", message))
 
 

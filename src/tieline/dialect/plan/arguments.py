@@ -1,19 +1,20 @@
 """Arguments of functions: from the query, a form or JSON, checked against their types → one JSON object."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Argument, Function
 from tieline.dialect.request.body import Payload
-from tieline.wire import misfit
+from tieline.wire import halves, misfit
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+_NULL = msgspec.Raw(b"null")
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -112,7 +113,7 @@ def _from_text(argument: Argument, given: Sequence[str]) -> object:
     if argument.type == "text":
         return text
     try:
-        return msgspec.json.decode(text, type=msgspec.Raw)
+        return msgspec.json.decode(halves.marked(text.encode()), type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         return text
 
@@ -127,7 +128,7 @@ def from_texts(function: Function, pairs: Sequence[tuple[str, str]]) -> bytes:
 
 
 def check(function: Function, payload: Payload, rows_max: int) -> bytes:
-    """The arguments as a JSON object, each of its type.
+    """The arguments as a JSON object, each of its type. What `columns` does not name is left out.
 
     Raises:
         Problem: an argument is not of its type, or an array has too many elements (413).
@@ -137,18 +138,33 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
     except (msgspec.DecodeError, RecursionError):
         raise problems.body_invalid("Empty or invalid json") from None
     for argument in function.arguments:
-        raw = given.get(argument.name)
-        if raw is None or (bytes(raw) == b"null" and not argument.is_required):
+        # Left out of a body although `columns` names it, an argument is null.
+        raw = given.get(argument.name, _NULL)
+        if bytes(raw) == b"null" and not argument.is_required:
             continue
         try:
             value = _DECODERS[argument.type].decode(raw)
+            _require_storable(argument, value)
         except msgspec.ValidationError as error:
             raise problems.argument_invalid(_where(error, argument.name)) from None
         if isinstance(value, list):
             _check_size(argument.name, len(value), rows_max)  # pyright: ignore[reportUnknownArgumentType]
         if argument.words and value not in argument.words:
             raise problems.argument_invalid(f"{argument.name}: expected one of {', '.join(argument.words)}")
-    return payload.json
+    columns = set(payload.columns)
+    if given.keys() <= columns:
+        return payload.json
+    return msgspec.json.encode({name: raw for name, raw in given.items() if name in columns})
+
+
+def _require_storable(argument: Argument, value: object) -> None:
+    """Refuse a text that PostgreSQL cannot store. Rows are checked where they are written."""
+    texts = cast(Sequence[object], value) if argument.type == "text[]" else [value]
+    for index, text in enumerate(texts):
+        problem = halves.unstorable(text) if isinstance(text, str) else None
+        if problem is not None:
+            place = f"{argument.name}[{index}]" if argument.type == "text[]" else argument.name
+            raise problems.argument_invalid(f"{place} {problem}")
 
 
 def _check_size(name: str, size: int, rows_max: int) -> None:

@@ -14,6 +14,7 @@ from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.body import Payload
 from tieline.dialect.request.media import BodyKind
 from tieline.dialect.request.query import Limits, parse
+from tieline.wire import halves
 
 PREFIX = "rpc/"
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -77,7 +78,7 @@ def _payload(asked: Asked, columns: tuple[str, ...] | None) -> Payload:
     if kind in _RAW:
         return Payload(b"{}", (), is_object=True)
     body = asked.body if asked.body or kind is not BodyKind.JSON else b"{}"
-    return bodies.payload(body, kind, columns)
+    return bodies.payload(halves.marked(body) if kind is BodyKind.JSON else body, kind, columns)
 
 
 def _fitting(asked: Asked, function: Function | None, names: Sequence[str]) -> Function:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tieline.wire import misfit
+from tieline.wire import halves, misfit
 
 Text = str | msgspec.UnsetType | None
 
@@ -21,8 +21,9 @@ WHITE_SPACE = (
 )
 # Times that PostgreSQL writes and Python's datetime cannot hold.
 FAR_TIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d){0,2}( BC)?|-?infinity")
-NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 NULL = b"null"
+# Of the name of a column that does not exist.
+NAME_SHOWN_MAX = 100
 
 
 class Mapping(msgspec.Struct, frozen=True, rename="camel"):
@@ -73,8 +74,8 @@ FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(Mapp
 # Columns that a row may change, and those that say who made the row and when.
 CHANGEABLE = ("external_id", "allow_duplicate_external_id", "metadata", "last_synced_at", "remote_updated_at", "link")
 STAMPS = ("id", "created_at", "updated_at", "created_by", "updated_by")
-NOT_BLANK = frozenset({"entity_type", "entity_id", "integration", "external_id", "link"})
-TEXTS = (*sorted(NOT_BLANK), "id", "created_by", "updated_by")
+NOT_BLANK = frozenset({"id", "entity_type", "entity_id", "integration", "external_id", "link"})
+TEXTS = (*sorted(NOT_BLANK), "created_by", "updated_by")
 TIMES = ("last_synced_at", "remote_updated_at", "created_at", "updated_at")
 _decoder = msgspec.json.Decoder(MappingRow)
 _list_decoder = msgspec.json.Decoder(list[MappingRow])
@@ -147,7 +148,9 @@ def misfit_reason(message: str) -> str:
     if found.kind == "missing":
         return f"{found.name} is missing"
     if found.kind == "unknown":
-        return f"{found.name} is not one of the columns"
+        # No result can be stored, nor sent to PostgreSQL, with what its sender may have written there.
+        name = found.name[:NAME_SHOWN_MAX].replace(halves.HALF, "\ufffd").replace("\0", "\\u0000")
+        return f"{name} is not one of the columns"
     if found.may_lose_digits:
         return f"{found.path} is a number; write it as a string, so that no digit is lost"
     if found.kind == "type" and found.path:
@@ -167,8 +170,8 @@ def check(row: MappingRow, company_id: str) -> None:
         value = getattr(row, name)
         if value:
             setattr(row, name, time(FIELDS[name], value))
-    if row.metadata and NUL_ESCAPE.search(row.metadata):
-        raise _nul("metadata")
+    if row.metadata:
+        require_storable("metadata", halves.unstorable_json(bytes(row.metadata)))
     if row.company_id and row.company_id != company_id:
         raise RowError("companyId is another company's", FOREIGN)
 
@@ -180,8 +183,7 @@ def _check_texts(row: MappingRow) -> None:
             continue
         if not value.strip(WHITE_SPACE) and name in NOT_BLANK:
             raise RowError(f"{FIELDS[name]} must not be blank", BLANK)
-        if "\0" in value:
-            raise _nul(name)
+        require_storable(FIELDS[name], halves.unstorable(value))
 
 
 def _check_length(row: MappingRow, company_id: str) -> None:
@@ -194,11 +196,31 @@ def _check_length(row: MappingRow, company_id: str) -> None:
     shared = sum(len(part.encode()) for part in parts[:3])
     for name, value in (("entity_id", row.entity_id), ("external_id", external_id), ("id", given_id)):
         if shared + len(value.encode()) > KEY_BYTES_MAX:
-            raise RowError(f"{FIELDS[name]} is too long: its key is longer than {KEY_BYTES_MAX} bytes", TOO_LONG)
+            raise _too_long(FIELDS[name])
 
 
-def _nul(name: str) -> RowError:
-    return RowError(f"{FIELDS[name]} contains a NUL character, which PostgreSQL cannot store")
+def check_key(column: str, *parts: str) -> None:
+    """Check that a key of these parts, of which the column gives the last, fits into an entry of its index.
+
+    Raises:
+        RowError: it does not.
+    """
+    if sum(len(part.encode()) for part in parts) > KEY_BYTES_MAX:
+        raise _too_long(column)
+
+
+def _too_long(column: str) -> RowError:
+    return RowError(f"{column} is too long: its key is longer than {KEY_BYTES_MAX} bytes", TOO_LONG)
+
+
+def require_storable(column: str, problem: str | None) -> None:
+    """Refuse a value that has such a problem.
+
+    Raises:
+        RowError: it has one.
+    """
+    if problem is not None:
+        raise RowError(f"{column} {problem}")
 
 
 def time(column: str, text: str) -> str:
