@@ -1,4 +1,7 @@
 # ruff: noqa: F811 -- a fixture that a test takes is imported by its name
+import secrets
+
+import pytest
 from files_of_companies import ours  # noqa: F401 -- fixtures
 
 
@@ -88,3 +91,44 @@ def test_addresses_and_templates_of_a_wrong_form_are_refused(ours):
         3: "systemUrl must be an absolute http or https address without spaces, not 'https://x y'",
         4: "linkTemplate must contain {externalId}, where the id goes, and 'https://x' does not",
     }
+
+
+LONG = secrets.token_hex(3000)
+
+
+@pytest.mark.parametrize(
+    ("what", "heading", "bad", "said"),
+    [
+        (
+            "elements",
+            "id,title,creationTime",
+            "9,A,300000-01-01 00:00:00+00",
+            "creationTime is not a time that PostgreSQL",
+        ),
+        (
+            "elements",
+            "id,title,modificationDate",
+            "9,A,2026-03-01T10:00:00+23:59",
+            "modificationDate is not a time that",
+        ),
+        (
+            "systems",
+            "integration,metadata",
+            "bad,1e400000",
+            "metadata contains a number that is too large for PostgreSQL",
+        ),
+        ("systems", "integration,metadata", r'bad,"""\u0000"""', "metadata contains a NUL character"),
+        ("systems", "integration,metadata", r'bad,"""\ud83d"""', "metadata contains half of a surrogate pair"),
+        ("systems", "integration,name", f"{LONG},A", "integration is too long: its key is longer than 2650 bytes"),
+        (
+            "systems",
+            "integration,systemUrl",
+            f"bad,https://x.example/{LONG}",
+            "systemUrl is too long: its key is longer",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_stored_refuses_its_row_alone_in_plain_words(ours, what, heading, bad, said):
+    loaded = ours.load(what, f"{heading}\n7,A,\n{bad}\n" if what == "elements" else f"{heading}\na,\n{bad}\nb,\n")
+    assert loaded.refused[3].startswith(said)
+    assert list(loaded.refused) == [3]

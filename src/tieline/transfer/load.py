@@ -9,7 +9,10 @@ from typing import TypeVar
 import psycopg
 from psycopg import errors
 
+from tieline.postgres import refusal
+from tieline.postgres.run import as_problem
 from tieline.sql.statement import shipped
+from tieline.store.batches.write import UNFIT, unfit_reason
 from tieline.store.companies import act
 from tieline.transfer import elements, mappings, systems
 from tieline.transfer.columns import Record, Refused, What
@@ -31,8 +34,6 @@ ANALYZE: dict[What, str] = {
     "systems": "transfer/analyze_systems",
 }
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
-# Errors that a single value causes. PostgreSQL does not say which row has it, so the batch is halved until it is found.
-UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
 
 T = TypeVar("T")
 Batch = tuple[list[Record], list[Refused]]
@@ -135,9 +136,9 @@ def _by_halves(target: _Target, records: Sequence[Record], earlier: Lines) -> tu
     try:
         with target.conn.transaction():
             return land(target.conn, records, target.job, earlier)
-    except UNFIT as error:
+    except UNFIT:
         if len(records) == 1:
-            reason = f"A value cannot be stored: {error.diag.message_primary or error}"
+            reason = unfit_reason(target.conn, records[0].row)
             return Landed(refused=[Refused(records[0].line, reason, given=mappings.texts(records[0]))]), {}
     middle = len(records) // 2
     landed, lines = _by_halves(target, records[:middle], earlier)
@@ -196,5 +197,10 @@ def _give_up(target: _Target, held: Held) -> None:
 
 def _stopped(records: Sequence[Record], error: psycopg.Error) -> StoppedError:
     lines = f"lines {records[0].line} to {records[-1].line}" if records else "the first lines"
-    said = (error.diag.message_primary or str(error)).strip().rstrip(".")
+    report = refusal.refused(error)
+    problem = as_problem(report)
+    said = problem.message if problem else report.message
+    if isinstance(error, COLLISIONS):
+        said = "other writers were in its way at every attempt"
+    said = said.strip().rstrip(".")
     return StoppedError(f"The batch of {lines} did not land: {said}. What came before it has landed; run it again.")

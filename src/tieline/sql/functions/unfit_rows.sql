@@ -12,7 +12,9 @@ begin
         exception when data_exception or program_limit_exceeded or feature_not_supported then
             return query select element.place, 'metadata', sqlstate;
         end;
-        foreach name in array array['lastSyncedAt', 'remoteUpdatedAt', 'createdAt', 'updatedAt'] loop
+        foreach name in array array[
+            'lastSyncedAt', 'remoteUpdatedAt', 'createdAt', 'updatedAt', 'creationTime', 'modificationDate'
+        ] loop
             begin
                 perform (element.value ->> name)::timestamptz;
             exception when data_exception then

@@ -97,10 +97,20 @@ def _take_out_unfit(conn: psycopg.Connection, valid: dict[int, MappingRow]) -> l
     found = conn.execute(shipped("batches/find_unfit"), (json_text(list(valid.values())),)).fetchall()
     assert found, "the same values were refused a moment ago"
     return [
-        invalid(numbers[place - 1], RowError(f"{column} {UNFIT_REASONS.get(state, 'cannot be stored')}"))
+        invalid(numbers[place - 1], RowError(_unfit(column, state)))
         for place, column, state in found
         if valid.pop(numbers[place - 1], None) is not None
     ]
+
+
+def unfit_reason(conn: psycopg.Connection, row: object) -> str:
+    """Why a row that PostgreSQL has refused cannot be stored."""
+    found = conn.execute(shipped("batches/find_unfit"), (json_text([row]),)).fetchone()
+    return "A value cannot be stored" if found is None else _unfit(*found[1:])
+
+
+def _unfit(column: str, state: str) -> str:
+    return f"{column} {UNFIT_REASONS.get(state, 'cannot be stored')}"
 
 
 def _attempt(batch: Batch) -> list[Result]:
