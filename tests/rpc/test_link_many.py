@@ -253,6 +253,23 @@ def test_half_of_a_surrogate_pair_spoils_its_own_row(client, bad, said, query):
     assert found[0]["metadata"] == {"n": "\U0001f600 \\ud83d"}
 
 
+def test_a_row_that_meets_another_which_did_not_land_names_no_false_holder(client):
+    link_many(client, [row("1", "B", allowDuplicateExternalId=True), row("2", "A")])
+    results = link_many(client, [row("2", "B"), row("1", "B", allowDuplicateExternalId=False)])
+    assert outcomes(results) == ["conflict", "conflict"]
+    assert results[0]["problem"]["holder"]["entityId"] == "1"
+    assert results[1]["problem"]["message"] == "Row 0 wants the same external id, for item 2 in xero."
+    assert (results[1]["problem"]["duplicateOf"], "holder" in results[1]["problem"]) == (0, False)
+    assert held(client) == {"1": "B", "2": "A"}
+
+
+def test_ten_thousand_that_share_an_id_may_all_ask_to_stop_sharing_it(client):
+    link_many(client, [row(str(n), "A", allowDuplicateExternalId=True) for n in range(BATCH_ROWS_MAX)])
+    alone = [{"entityType": "item", "entityId": str(n), "integration": "xero"} for n in range(BATCH_ROWS_MAX)]
+    results = link_many(client, [{**each, "allowDuplicateExternalId": False} for each in alone])
+    assert set(outcomes(results)) == {"conflict"}
+
+
 def test_of_a_body_only_what_columns_names_counts(client):
     link_many(client, [row("1", "A")])
     body = {"mappings": [row("2", "A")], "onConflict": "move", "other": 1}

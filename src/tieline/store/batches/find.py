@@ -140,14 +140,14 @@ def _read(rows: Iterable[FoundRow], options: Options) -> Iterator[tuple[Standing
 
 def _unsharing(batch: Batch, found: Mapping[Entity, Standing]) -> list[Group]:
     """The external ids of mappings whose row ends the sharing without naming the id."""
-    groups: list[Group] = []
+    asked: dict[tuple[str, str], set[str]] = {}
     for row in batch.rows.values():
         if row.allow_duplicate_external_id or row.allow_duplicate_external_id is msgspec.UNSET:
             continue
         own = found.get(row.entity)
         if own is not None and own.is_shared and own.external_id is not None and row.external_id is msgspec.UNSET:
-            groups.append(Group(row.integration, row.entity_type, [], [own.external_id]))
-    return groups
+            asked.setdefault((row.integration, row.entity_type), set()).add(own.external_id)
+    return [Group(*names, [], sorted(external_ids)) for names, external_ids in asked.items()]
 
 
 def _hidden(found: list[tuple[Standing, int]], own: set[Entity], made: Mapping[Entity, Standing]) -> list[SharedSlot]:

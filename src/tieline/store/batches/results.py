@@ -1,6 +1,6 @@
 """The results of a batch: each row's outcome and, if it did not land, the reason in words and in fields."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -9,6 +9,7 @@ from tieline.store.batches.plan import Decision, Entity, Standing
 from tieline.store.batches.rows import RowError
 
 SAME_ID, SAME_MAPPING = "23505", "21000"
+REFUSED = frozenset({"conflict", "skipped"})
 
 # The word for a row in messages. Rows of a call are numbered from 0; rows of a file have the number of their line.
 Unit = Literal["row", "line"]
@@ -74,12 +75,14 @@ def results(
     decisions: Iterable[Decision], created: Mapping[Entity, str], standings: Mapping[Entity, Standing], unit: Unit
 ) -> list[Result]:
     """The results of the decisions; `created` are the ids of new mappings."""
+    decisions = list(decisions)
+    out = {d.wish.entity for d in decisions if d.outcome in REFUSED and not d.is_repeated}
     return [
         Result(
             decision.wish.index,
             decision.outcome,
             created.get(decision.wish.entity) if decision.own is None else decision.own.id,
-            _problem(decision, created, standings, unit) if decision.outcome in {"conflict", "skipped"} else None,
+            _problem(decision, created, standings, out, unit) if decision.outcome in REFUSED else None,
             [_key(standing) for standing in decision.moved_from] or None,
         )
         for decision in decisions
@@ -92,8 +95,13 @@ def _key(standing: Standing) -> MappingKey:
 
 
 def _problem(
-    decision: Decision, created: Mapping[Entity, str], standings: Mapping[Entity, Standing], unit: Unit
+    decision: Decision,
+    created: Mapping[Entity, str],
+    standings: Mapping[Entity, Standing],
+    out: Collection[Entity],
+    unit: Unit,
 ) -> RowProblem:
+    """`out`: the entities whose row did not land."""
     repeated = msgspec.UNSET if decision.duplicate_of is None else decision.duplicate_of
     integration, entity_type, entity_id = decision.holder or decision.wish.entity
     name = f"{entity_type} {entity_id} in {integration}"
@@ -103,8 +111,9 @@ def _problem(
     assert decision.holder is not None, "a row that repeats no other meets a holder"
     holder = standings.get(decision.holder)
     mapping_id = created.get(decision.holder) if holder is None else holder.id
-    if mapping_id is None:
-        # The other row did not land either, and has no mapping.
+    has_other_id = holder is not None and decision.holder in out and holder.external_id != decision.external_id
+    if mapping_id is None or has_other_id:
+        # The other row did not land either, and its mapping, if it has one, does not have the external id.
         said = f"{unit.title()} {decision.duplicate_of} wants the same external id, for {name}."
         return RowProblem(SAME_ID, said, duplicate_of=repeated)
     see = "" if decision.duplicate_of is None else f" (see {unit} {decision.duplicate_of})"
