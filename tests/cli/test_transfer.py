@@ -106,6 +106,15 @@ def test_the_report_says_who_holds_an_id_and_who_lost_one(take, tmp_path):
     assert moved["externalId"] == "A"
 
 
+def test_the_report_has_no_nul_for_text_that_cannot_be_stored(take, tmp_path):
+    key = '"entityType": "item", "integration": "xero"'
+    lines = rf'{{{key}, "entityId": "a\u0000"}}' + "\n" + rf'{{{key}, "entityId": "1", "externalId": "\ud83d"}}' + "\n"
+    take("-", "mappings", "--format", "ndjson", "--report", tmp_path / "report.csv", stdin=lines)
+    with (tmp_path / "report.csv").open(newline="") as file:
+        nul, half = csv.DictReader(file)
+    assert (nul["entityId"], half["externalId"]) == ("a\ufffd", "\ufffd")
+
+
 def test_an_import_that_only_adds_keeps_what_is_linked(take, command, company):
     take("-", "mappings", "--format", "csv", stdin=HEADER + "item,1,xero,GOOD\n")
     rows = HEADER + "item,1,xero,GUESS\nitem,2,xero,NEW\n"

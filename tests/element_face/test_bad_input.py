@@ -99,6 +99,8 @@ def test_half_of_a_surrogate_pair_is_refused_with_the_name_of_its_field(client, 
     answer = client.request(method, path, content=body, headers=JSON)
     assert field_error(answer) == ("body", field, "not-storable")
     assert "half of a surrogate pair" in answer.json()["detail"]
+    elsewhere = client.post(UNLINK, content=rb'{"systemUrl": "\ud83d"}', headers=JSON)
+    assert elsewhere.json()["detail"] == "The request contains half of a surrogate pair, which PostgreSQL cannot store."
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\0"])

@@ -132,3 +132,11 @@ def test_a_key_that_may_only_read_may_not_claim(acme, client):
         assert reader.post("/rpc/claim", json=ITEM).status_code == 403
     assert client.get("/rpc/claim", params=ITEM).status_code == 405
     assert client.get(MAPPINGS).json() == []
+
+
+@pytest.mark.parametrize("name", ["entityType", "entityId", "integration", "externalId"])
+@pytest.mark.parametrize("blank", [" ", "\t\u3000", "\x85"])
+def test_a_blank_argument_is_refused(client, name, blank):
+    answer = client.post("/rpc/claim", json={**ITEM, name: blank})
+    assert (answer.status_code, answer.json()["message"]) == (400, f"{name} must not be blank")
+    assert client.get(MAPPINGS).json() == []

@@ -15,6 +15,7 @@ from tieline.postgres.pipeline import ConnectionLostError, DatabaseError, Pipeli
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 from tieline.sql.statement import Sql
+from tieline.wire import halves
 
 __all__ = ["ConnectionLostError", "Connections", "DatabaseError", "Row"]
 
@@ -204,5 +205,6 @@ def as_text(value: str | bytes | None) -> bytes | None:
         except UnicodeEncodeError:
             raise problems.text_not_storable("half of a surrogate pair") from None
     if b"\0" in value:
-        raise problems.text_not_storable("a NUL character")
+        is_half = halves.HALF.encode() in value
+        raise problems.text_not_storable("half of a surrogate pair" if is_half else "a NUL character")
     return value

@@ -11,7 +11,6 @@ from tieline.store.batches.results import Holder
 from tieline.store.batches.rows import (
     BLANK,
     FOREIGN,
-    WHITE_SPACE,
     MappingRow,
     RowError,
     Text,
@@ -21,6 +20,7 @@ from tieline.store.batches.rows import (
 )
 from tieline.store.batches.rows import TIMES as MAPPING_TIMES
 from tieline.wire import halves
+from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 What = Literal["mappings", "elements", "systems"]
@@ -237,7 +237,7 @@ def check_system(row: SystemRow, company_id: str) -> None:
 
 
 def _check_text(name: str, value: str) -> None:
-    if not value.strip(WHITE_SPACE):
+    if is_blank(value):
         raise RowError(f"{name} must not be blank", BLANK)
     require_storable(name, halves.unstorable(value))
 

@@ -14,6 +14,7 @@ from tieline.store.batches.write import write
 from tieline.transfer.columns import Cell, Record, Refused
 from tieline.transfer.held import HeldRecord
 from tieline.transfer.landed import Job, Landed, Moved
+from tieline.wire import halves
 
 # The most rows of a file that are remembered, so that a later row about the same entity is refused. Beyond this the
 # earliest are forgotten.
@@ -140,4 +141,6 @@ def texts(record: Record) -> Mapping[str, Cell]:
 def _text(value: bytes) -> Cell:
     if value == b"null":
         return None
-    return msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
+    # A file with a NUL could not be opened by a spreadsheet, nor imported once its values are mended.
+    text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
+    return text.replace(halves.HALF, "\ufffd").replace("\0", "\ufffd")

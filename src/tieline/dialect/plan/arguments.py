@@ -9,6 +9,7 @@ from tieline.dialect import problems
 from tieline.dialect.catalogue import Argument, Function
 from tieline.dialect.request.body import Payload
 from tieline.wire import halves, misfit
+from tieline.wire.blanks import is_blank
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
@@ -145,6 +146,8 @@ def check(function: Function, payload: Payload, rows_max: int) -> bytes:
         try:
             value = _DECODERS[argument.type].decode(raw)
             _require_storable(argument, value)
+            if not function.is_read_only and isinstance(value, str) and is_blank(value):
+                raise problems.argument_invalid(f"{argument.name} must not be blank")
         except msgspec.ValidationError as error:
             raise problems.argument_invalid(_where(error, argument.name)) from None
         if isinstance(value, list):

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tieline.wire import halves, misfit
+from tieline.wire.blanks import is_blank
 
 Text = str | msgspec.UnsetType | None
 
@@ -14,11 +15,6 @@ Text = str | msgspec.UnsetType | None
 KEY_BYTES_MAX = 2_650
 # The most bytes of a character in UTF-8.
 CHARACTER_BYTES_MAX = 4
-# Unicode's White_Space. Text that consists of nothing else is blank.
-WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
-    "\u202f\u205f\u3000"
-)
 # Times that PostgreSQL writes and Python's datetime cannot hold.
 FAR_TIME = re.compile(r"[+-]?\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d){0,2}( BC)?|-?infinity")
 NULL = b"null"
@@ -181,7 +177,7 @@ def _check_texts(row: MappingRow) -> None:
         value = getattr(row, name)
         if value is msgspec.UNSET or value is None:
             continue
-        if not value.strip(WHITE_SPACE) and name in NOT_BLANK:
+        if name in NOT_BLANK and is_blank(value):
             raise RowError(f"{FIELDS[name]} must not be blank", BLANK)
         require_storable(FIELDS[name], halves.unstorable(value))
 
