@@ -109,7 +109,7 @@ LONG = secrets.token_hex(3000)
             "elements",
             "id,title,modificationDate",
             "9,A,2026-03-01T10:00:00+23:59",
-            "modificationDate is not a time that",
+            "modificationDate has an offset that",
         ),
         (
             "systems",
