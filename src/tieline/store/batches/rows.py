@@ -220,7 +220,7 @@ def require_storable(column: str, problem: str | None) -> None:
 
 
 def time(column: str, text: str) -> str:
-    """The same time in the one form that every PostgreSQL reads; without an offset it is UTC.
+    """The same time in the one form that every PostgreSQL reads; it has no offset when the text has none.
 
     >>> time("lastSyncedAt", "2026-03-01T10:00:00Z"), time("lastSyncedAt", "20260301")
     ('2026-03-01T10:00:00+00:00', '2026-03-01T00:00:00')
