@@ -8,7 +8,7 @@ WHITE_SPACE = (
 
 
 def is_blank(text: str) -> bool:
-    r"""Whether the text is empty or all white space.
+    r"""True for text that is empty or all white space.
 
     >>> is_blank("\u3000 \n"), is_blank(""), is_blank("\u200b")
     (True, True, False)
