@@ -1,6 +1,7 @@
 """The outcomes of the rows of a file so far."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tieline.postgres.session import Session
 from tieline.store.batches.plan import OnConflict, OnExisting
@@ -41,6 +42,10 @@ class Landed:
     skipped: int = 0
     refused: list[Refused] = field(default_factory=list[Refused])
     moved: list[Moved] = field(default_factory=list[Moved])
+
+    def count(self, outcome: Literal["created", "updated", "unchanged", "kept", "skipped"]) -> None:
+        """Count a row that was not refused."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
 
     def add(self, other: "Landed") -> None:
         """Add the numbers and rows of another batch."""

@@ -99,19 +99,10 @@ def count(record: Record, result: Result, landed: Landed, circle_rows: int | Non
 
     `circle_rows`: the size of the circle of rows that wait for each other, if the record is in one.
     """
-    match result.outcome:
-        case "created":
-            landed.created += 1
-        case "updated":
-            landed.updated += 1
-        case "unchanged":
-            landed.unchanged += 1
-        case "kept":
-            landed.kept += 1
-        case "skipped":
-            landed.skipped += 1
-        case "conflict" | "invalid":
-            landed.refused.append(_refused(record, result, circle_rows))
+    if result.outcome in ("conflict", "invalid"):
+        landed.refused.append(_refused(record, result, circle_rows))
+    else:
+        landed.count(result.outcome)
     landed.moved += [Moved(record, loser) for loser in result.moved_from or ()]
 
 

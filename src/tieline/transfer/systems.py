@@ -51,7 +51,10 @@ def land(conn: psycopg.Connection, records: Collection[Record], job: Job, earlie
     on_conflict = "skip" if job.on_conflict == "skip" else "report"
     planned = plan(wishes, standings, on_conflict, job.on_existing, said)
     for decision in planned.decisions:
-        _tell(decision, by_line[decision.wish.index], landed)
+        if decision.outcome == "conflict":
+            landed.refused.append(_refused(decision, by_line[decision.wish.index]))
+        else:
+            landed.count(decision.outcome)
     _write(conn, job.session.company_id, rows, planned)
     for decision in planned.decisions:
         if decision.outcome in {"created", "updated", "unchanged", "kept"}:
@@ -102,22 +105,6 @@ def _parameters(rows: Collection[SystemRow]) -> tuple[str, str]:
         for row in rows
     ]
     return msgspec.json.encode(list(rows)).decode(), msgspec.json.encode(given).decode()
-
-
-def _tell(decision: Decision, record: Record, landed: Landed) -> None:
-    match decision.outcome:
-        case "created":
-            landed.created += 1
-        case "updated":
-            landed.updated += 1
-        case "unchanged":
-            landed.unchanged += 1
-        case "kept":
-            landed.kept += 1
-        case "skipped":
-            landed.skipped += 1
-        case "conflict":
-            landed.refused.append(_refused(decision, record))
 
 
 def _refused(decision: Decision, record: Record) -> Refused:
