@@ -28,6 +28,11 @@ def shipped(name: str) -> LiteralString:
     return cast(LiteralString, text)
 
 
+def json_text(value: object) -> str:
+    """The value as JSON, for a parameter."""
+    return msgspec.json.encode(value).decode()
+
+
 def shipped_names(folder: str) -> list[str]:
     """The names of the files of a folder of sql/, such as `migrations`, in order."""
     entries = resources.files("tieline.sql").joinpath(folder).iterdir()

@@ -14,6 +14,7 @@ from tieline.postgres.connections import Connections, DatabaseError
 from tieline.postgres.run import run
 from tieline.postgres.session import Session
 from tieline.postgres.transactions import Connection, Transactions
+from tieline.sql.statement import json_text
 from tieline.store.batches import link_many as batch
 from tieline.store.batches.find import Options
 from tieline.store.batches.results import Result
@@ -117,7 +118,7 @@ async def resolve(
     Raises:
         Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
     """
-    rows = await run(connections, session, "mappings/resolve", integration, entity_type, _json(external_ids))
+    rows = await run(connections, session, "mappings/resolve", integration, entity_type, json_text(external_ids))
     return msgspec.json.decode(rows[0][0] or b"", type=list[Resolved])
 
 
@@ -129,7 +130,7 @@ async def locate(
     Raises:
         Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
     """
-    rows = await run(connections, session, "mappings/locate", integration, entity_type, _json(entity_ids))
+    rows = await run(connections, session, "mappings/locate", integration, entity_type, json_text(entity_ids))
     return msgspec.json.decode(rows[0][0] or b"", type=list[Located])
 
 
@@ -145,7 +146,7 @@ async def translate(
     Raises:
         Problem: an id cannot be stored, or the database cannot be asked or does not finish in time.
     """
-    rows = await run(connections, session, "mappings/translate", *systems, entity_type, _json(external_ids))
+    rows = await run(connections, session, "mappings/translate", *systems, entity_type, json_text(external_ids))
     return msgspec.json.decode(rows[0][0] or b"", type=list[Translated])
 
 
@@ -297,7 +298,3 @@ def _require(
         if system_url is not None:
             raise problems.system_unknown(system_url)
         raise problems.system_unclear(systems or b"[]")
-
-
-def _json(ids: Sequence[str]) -> str:
-    return msgspec.json.encode(ids).decode()

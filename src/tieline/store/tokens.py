@@ -19,7 +19,7 @@ from tieline.postgres.connections import Connections
 from tieline.postgres.lane import POINT
 from tieline.postgres.session import Session
 from tieline.settings import Settings
-from tieline.sql.statement import Sql, shipped
+from tieline.sql.statement import Sql, json_text, shipped
 
 ALGORITHM = "HS256"
 ISSUER = "tieline"
@@ -125,8 +125,8 @@ async def start_family(
 ) -> str:
     """The first refresh token of a login."""
     token = _new_refresh_token(session.company_id)
-    wanted = msgspec.json.encode(scopes).decode()
-    await constraints.run(connections, session, "tokens/add", key_id, _hash(token), wanted, str(lifetime_seconds))
+    scopes_json, lifetime = json_text(scopes), str(lifetime_seconds)
+    await constraints.run(connections, session, "tokens/add", key_id, _hash(token), scopes_json, lifetime)
     return token
 
 

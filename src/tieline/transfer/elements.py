@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 import psycopg
 
-from tieline.sql.statement import shipped
+from tieline.sql.statement import json_text, shipped
 from tieline.store.batches.results import SAME_MAPPING
 from tieline.store.batches.rows import RowError
 from tieline.transfer.columns import ElementRow, Record, Refused, check_element
@@ -57,12 +57,12 @@ def _write(conn: psycopg.Connection, job: Job, rows: Sequence[ElementRow], lande
     company_id = job.session.company_id
     numbered = _numbered(conn, company_id, rows)
     found: list[tuple[int, bool]]
-    found = conn.execute(shipped("transfer/find_elements"), (company_id, _json(numbered))).fetchall()
+    found = conn.execute(shipped("transfer/find_elements"), (company_id, json_text(numbered))).fetchall()
     there = dict(found)
     stay = {place for place, is_same in there.items() if is_same or job.on_existing == "keep"}
     written = [row for place, row in enumerate(numbered, 1) if place not in stay]
     if written:
-        conn.execute(shipped("transfer/write_elements"), (company_id, _json(written)))
+        conn.execute(shipped("transfer/write_elements"), (company_id, json_text(written)))
     unchanged = sum(there.values())
     landed.unchanged += unchanged
     landed.kept += len(stay) - unchanged
@@ -86,7 +86,3 @@ def _numbered(conn: psycopg.Connection, company_id: str, rows: Sequence[ElementR
             last += 1
             numbered.append(msgspec.structs.replace(row, id=last))
     return numbered
-
-
-def _json(rows: Sequence[ElementRow]) -> str:
-    return msgspec.json.encode(rows).decode()

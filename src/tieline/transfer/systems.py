@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 import psycopg
 
-from tieline.sql.statement import shipped
+from tieline.sql.statement import json_text, shipped
 from tieline.store.batches.plan import Decision, Entity, Plan, Standing, Wish, plan
 from tieline.store.batches.results import SAME_ID, SAME_MAPPING
 from tieline.store.batches.rows import RowError
@@ -104,7 +104,7 @@ def _parameters(rows: Collection[SystemRow]) -> tuple[str, str]:
         [each.encode_name for each in msgspec.structs.fields(SystemRow) if getattr(row, each.name) is not msgspec.UNSET]
         for row in rows
     ]
-    return msgspec.json.encode(list(rows)).decode(), msgspec.json.encode(given).decode()
+    return json_text(list(rows)), json_text(given)
 
 
 def _refused(decision: Decision, record: Record) -> Refused:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import psycopg
 
-from tieline.sql.statement import shipped
+from tieline.sql.statement import json_text, shipped
 from tieline.store.batches.plan import Entity, OnConflict, OnExisting, Slot, Standing, Wish
 from tieline.store.batches.results import Holder, Result, Unit, id_repeated, id_taken
 from tieline.store.batches.rows import MappingRow, given
@@ -67,11 +67,6 @@ class SharedSlot(msgspec.Struct, frozen=True, rename="camel"):
 
 
 FoundRow = tuple[str, str, str, str, str | None, bool, bool, int | None]
-
-
-def json_text(value: object) -> str:
-    """The value as a JSON parameter."""
-    return msgspec.json.encode(value).decode()
 
 
 def lock(batch: Batch) -> None:

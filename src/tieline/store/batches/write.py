@@ -6,9 +6,9 @@ import msgspec
 import psycopg
 from psycopg import errors
 
-from tieline.sql.statement import shipped
+from tieline.sql.statement import json_text, shipped
 from tieline.store.batches import find, rows
-from tieline.store.batches.find import Batch, Options, json_text
+from tieline.store.batches.find import Batch, Options
 from tieline.store.batches.plan import Decision, Entity, Plan, Standing, plan
 from tieline.store.batches.results import Result, invalid, results
 from tieline.store.batches.rows import MappingRow, RowError, given
