@@ -1,7 +1,7 @@
 """Find the mappings that the rows of a batch are about, and the holders of the external ids that they want."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -69,15 +69,12 @@ class SharedSlot(msgspec.Struct, frozen=True, rename="camel"):
 FoundRow = tuple[str, str, str, str, str | None, bool, bool, int | None]
 
 
-def lock(batch: Batch) -> None:
+def lock(batch: Batch, groups: Sequence[Group]) -> None:
     """Take turns with others that write the same external ids: claims, links and other batches.
 
     No unique key decides between a mapping that shares its id and one that does not, so a batch with a shared row must
     be alone. The look-up is the next statement, so that it sees all that was committed before the lock was given.
     """
-    groups = _groups(batch)
-    for group in groups:
-        group.is_exclusive |= batch.is_exclusive
     asked = [Group(g.integration, g.entity_type, is_exclusive=g.is_exclusive) for g in groups]
     batch.conn.execute(
         shipped("batches/lock"), (batch.company_id, json_text(asked), "off" if _scans_are_ordered(batch) else "on")
@@ -88,13 +85,15 @@ def _scans_are_ordered(batch: Batch) -> bool:
     return batch.conn.info.server_version >= ORDERED_SCANS_VERSION
 
 
-def _groups(batch: Batch) -> list[Group]:
+def groups_of(batch: Batch) -> list[Group]:
+    """The ids of the rows, by integration and entity type. A row that shares its id makes its group exclusive."""
     groups: dict[tuple[str, str], Group] = {}
     for row in batch.rows.values():
         integration, entity_type = row.integration, row.entity_type
         group = groups.get((integration, entity_type))
         if group is None:
-            group = groups[integration, entity_type] = Group(integration, entity_type)
+            group = Group(integration, entity_type, is_exclusive=batch.is_exclusive)
+            groups[integration, entity_type] = group
         group.entity_ids.append(row.entity_id)
         if row.external_id:
             group.external_ids.append(row.external_id)
@@ -103,9 +102,9 @@ def _groups(batch: Batch) -> list[Group]:
     return list(groups.values())
 
 
-def standings(batch: Batch) -> dict[Entity, Standing]:
+def standings(batch: Batch, groups: Sequence[Group]) -> dict[Entity, Standing]:
     """The mappings that the rows are about, and the holders of the external ids that the rows want."""
-    found = _found(batch, _groups(batch))
+    found = _found(batch, groups)
     own = {row.entity for row in batch.rows.values()}
     unsharing = _unsharing(batch, {standing.entity: standing for standing, _ in found})
     if unsharing:
@@ -118,7 +117,7 @@ def standings(batch: Batch) -> dict[Entity, Standing]:
     return made
 
 
-def _found(batch: Batch, groups: list[Group]) -> list[tuple[Standing, int]]:
+def _found(batch: Batch, groups: Sequence[Group]) -> list[tuple[Standing, int]]:
     find = shipped("batches/find") if _scans_are_ordered(batch) else shipped("batches/find_each")
     rows = batch.conn.execute(find, (batch.company_id, json_text(groups))).fetchall()
     return list(_read(rows, batch.options))

@@ -116,8 +116,9 @@ def _unfit(column: str, state: str) -> str:
 def _attempt(batch: Batch) -> list[Result]:
     if not batch.rows:
         return []
-    find.lock(batch)
-    standings = find.standings(batch)
+    groups = find.groups_of(batch)
+    find.lock(batch, groups)
+    standings = find.standings(batch, groups)
     foreign = find.foreign_ids(batch, standings)
     options = batch.options
     planned = plan(
