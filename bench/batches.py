@@ -83,7 +83,7 @@ def _resolve(on: Stage) -> list[Figure]:
     if json.loads(ours(body)) != json.loads(peer(body)):
         raise SystemExit("The peer resolves to something else.")
     with _statement_alone(on, "resolve", body) as alone:
-        spent = _interleaved(
+        spent = timed(
             _question,
             {
                 "ours": ours,
@@ -163,7 +163,7 @@ def _writes(on: Stage) -> list[Figure]:
             raise SystemExit("link_many did not create all rows.")
 
     with psycopg.connect(on.dsn, autocommit=True) as conn:
-        spent = _interleaved(
+        spent = timed(
             lambda: json.dumps(rows(BATCH)),
             {
                 "POST": partial(ours, "/externalIntegrationMapping"),
@@ -189,10 +189,12 @@ def _written(name: str, spent: float, what: str, beside: float, wanted: str = ""
     return Figure(work, f"{_rate(spent)} rows/s", f"{what} {_rate(beside)} rows/s", beside / spent, wanted)
 
 
-def _interleaved(body: Callable[[], str], runs: dict[str, Run], after: Callable[[], object] = bool) -> dict[str, float]:
+def timed(
+    body: Callable[[], str], runs: dict[str, Run], after: Callable[[], object] = bool, rounds: int = ROUNDS
+) -> dict[str, float]:
     """The median seconds of each run. In each round all run once with the same body, in random order."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
-    for turn in range(WARM_UP_ROUNDS + ROUNDS):
+    for turn in range(WARM_UP_ROUNDS + rounds):
         sent = body()
         for name in random.sample(list(runs), len(runs)):
             started = time.perf_counter()

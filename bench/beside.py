@@ -8,11 +8,9 @@ import argparse
 import json
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,10 +23,9 @@ from load import Load, http, send
 from lookups import CONNECTIONS, OURS, interleaved
 from stage import BULK_COMPANY, COMPANY, FILL, ROOT, Server, Stage, free_port, new_key, write_ids
 
-from batches import BATCH, FORGET, INSERT, rows
+from batches import BATCH, FORGET, INSERT, Run, rows, timed
 from tieline.postgres import account, database
 
-WARM_UP_ROUNDS, ROUNDS = 2, 7
 SMALL_BATCH, SMALL_BATCHES = 10, 300
 
 
@@ -117,13 +114,13 @@ def _batches(ours: Version, theirs: Version) -> list[Figure]:
             for conn in conns.values():
                 conn.execute(FORGET)
 
-        new = _interleaved(lambda: json.dumps(rows(BATCH)), _runs(ours, theirs, link, insert), forget)
+        new = timed(lambda: json.dumps(rows(BATCH)), _runs(ours, theirs, link, insert), forget)
         made = rows(BATCH)
         for version in (ours, theirs):
             link(version, json.dumps({"mappings": made}))
-        permuted = _interleaved(partial(_permutation, made), _runs(ours, theirs, link), bool)
+        permuted = timed(partial(_permutation, made), _runs(ours, theirs, link))
         forget()
-        small = _interleaved(lambda: json.dumps(rows(SMALL_BATCH)), _runs(ours, theirs, link), bool, SMALL_BATCHES)
+        small = timed(lambda: json.dumps(rows(SMALL_BATCH)), _runs(ours, theirs, link), rounds=SMALL_BATCHES)
         forget()
     limit = new["INSERT ours"]
     return [
@@ -148,8 +145,8 @@ def _permutation(made: list[dict[str, object]]) -> str:
 Work = Callable[[Version, str], None]
 
 
-def _runs(ours: Version, theirs: Version, link: Work, insert: Work | None = None) -> dict[str, Callable[[str], None]]:
-    runs: dict[str, Callable[[str], None]] = {}
+def _runs(ours: Version, theirs: Version, link: Work, insert: Work | None = None) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
     for version in (ours, theirs):
         runs[f"link {version.name}"] = lambda body, v=version: link(
             v, body if body.startswith("{") else f'{{"mappings":{body}}}'
@@ -157,22 +154,6 @@ def _runs(ours: Version, theirs: Version, link: Work, insert: Work | None = None
         if insert is not None:
             runs[f"INSERT {version.name}"] = partial(insert, version)
     return runs
-
-
-def _interleaved(
-    body: Callable[[], str], runs: dict[str, Callable[[str], None]], after: Callable[[], object], rounds: int = ROUNDS
-) -> dict[str, float]:
-    """The median seconds of each run. In each round all run once with the same body, in random order."""
-    spent: defaultdict[str, list[float]] = defaultdict(list)
-    for turn in range(WARM_UP_ROUNDS + rounds):
-        sent = body()
-        for name in random.sample(list(runs), len(runs)):
-            started = time.perf_counter()
-            runs[name](sent)
-            if turn >= WARM_UP_ROUNDS:
-                spent[name].append(time.perf_counter() - started)
-            after()
-    return {name: statistics.median(seconds) for name, seconds in spent.items()}
 
 
 def _figure(work: str, seconds: float, what: str, beside: float, wanted: str = "") -> Figure:
