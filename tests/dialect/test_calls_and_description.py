@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tieline.dialect.catalogue import FUNCTIONS, MAPPING, RESOURCES, RESULTS, Argument, Column, Function
+from tieline.dialect.catalogue import MAPPING, RESOURCES, RESULTS, Argument, Column, Function
+from tieline.dialect.functions import FUNCTIONS
 from tieline.dialect.openapi import describe
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked

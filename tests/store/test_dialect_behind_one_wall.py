@@ -5,7 +5,8 @@ import json
 import psycopg
 import pytest
 
-from tieline.dialect.catalogue import FUNCTIONS, RESOURCES
+from tieline.dialect.catalogue import RESOURCES
+from tieline.dialect.functions import FUNCTIONS
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.query import Limits

@@ -1,4 +1,4 @@
-"""The catalogue: resources with their columns, keys and relationships, functions, aggregates and casts.
+"""The catalogue: resources with their columns, keys and relationships, aggregates and casts.
 
 All words of SQL that follow from a request come from here. A client's text only chooses among them.
 """
@@ -117,16 +117,17 @@ class Function:
         return RESULTS.setdefault(self.name, Resource(self.name, self.columns, None, (), is_writable=False))
 
 
-def _columns(*columns: Column) -> dict[str, Column]:
+def columns_of(*columns: Column) -> dict[str, Column]:
+    """The columns by their names."""
     return {column.name: column for column in columns}
 
 
-_COMPANY = _columns(
+_COMPANY = columns_of(
     Column("id", "text", is_nullable=False),
     Column("name", "text", is_nullable=False),
     Column("createdAt", "timestamptz", "now()", is_nullable=False),
 )
-_SYSTEM = _columns(
+_SYSTEM = columns_of(
     Column("companyId", "text", "$1::text", is_nullable=False),
     Column("integration", "text", is_nullable=False),
     Column("name", "text", is_nullable=False),
@@ -138,7 +139,7 @@ _SYSTEM = _columns(
     Column("createdAt", "timestamptz", "now()", is_nullable=False),
     Column("updatedAt", "timestamptz", "now()", is_nullable=False),
 )
-_MAPPING = _columns(
+_MAPPING = columns_of(
     Column("id", "text", "tieline.make_id()", is_nullable=False),
     Column("entityType", "text", is_nullable=False),
     Column("entityId", "text", is_nullable=False),
@@ -155,7 +156,7 @@ _MAPPING = _columns(
     Column("updatedBy", "text"),
     Column("link", "text"),
 )
-_CHANGE = _columns(
+_CHANGE = columns_of(
     Column("companyId", "text", is_nullable=False),
     Column("position", "bigint", is_nullable=False),
     Column("mappingId", "text", is_nullable=False),
@@ -231,91 +232,6 @@ RELATIONSHIPS: Mapping[str, tuple[Relationship, ...]] = {
     CHANGE.name: (),
 }
 
-_INTEGRATION = Argument("integration", "text")
-_ENTITY_TYPE = Argument("entityType", "text")
-_ANY_ENTITY_TYPE = Argument("entityType", "text", is_required=False)
-_ENTITY_ID = Argument("entityId", "text")
-_EXTERNAL_ID = Argument("externalId", "text")
-_EXTERNAL_IDS = Argument("externalIds", "text[]")
-
-_RESOLVE = Function(
-    "resolve",
-    (_INTEGRATION, _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
-    _columns(
-        Column("externalId", "text", is_nullable=False),
-        Column("status", "text", is_nullable=False),
-        Column("entityType", "text"),
-        Column("entityId", "text"),
-        Column("mappingId", "text"),
-        Column("candidates", "jsonb", is_nullable=False),
-    ),
-    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "externalIds" json)'
-    ' cross join lateral tieline.resolve($1, a.integration, a."entityType", a."externalIds") r',
-    description="Which entity is each of these external ids? In the order asked.",
-)
-_LOCATE = Function(
-    "locate",
-    (_INTEGRATION, _ENTITY_TYPE, Argument("entityIds", "text[]")),
-    _columns(
-        Column("entityId", "text", is_nullable=False),
-        Column("status", "text", is_nullable=False),
-        Column("externalId", "text"),
-        Column("link", "text"),
-        Column("mappingId", "text"),
-    ),
-    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "entityIds" json)'
-    ' cross join lateral tieline.locate($1, a.integration, a."entityType", a."entityIds") r',
-    description="Where is each of these entities in that system? In the order asked.",
-)
-_TRANSLATE = Function(
-    "translate",
-    (Argument("from", "text"), Argument("to", "text"), _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
-    _columns(
-        Column("externalId", "text", is_nullable=False),
-        Column("status", "text", is_nullable=False),
-        Column("translations", "jsonb", is_nullable=False),
-    ),
-    'select r.* from json_to_record($2::json) a ("from" text, "to" text, "entityType" text, "externalIds" json)'
-    ' cross join lateral tieline.translate($1, a."from", a."to", a."entityType", a."externalIds") r',
-    description="The ids of one system in the words of another. In the order asked.",
-)
-_CLAIM = Function(
-    "claim",
-    (_ENTITY_TYPE, _ENTITY_ID, _INTEGRATION, _EXTERNAL_ID),
-    _columns(Column("outcome", "text", is_nullable=False), Column("mapping", "jsonb", is_nullable=False)),
-    "select r.* from json_to_record($2::json)"
-    ' a ("entityType" text, "entityId" text, integration text, "externalId" text)'
-    ' cross join lateral tieline.claim($1, a."entityType", a."entityId", a.integration, a."externalId") r',
-    is_read_only=False,
-    is_single=True,
-    description="Link for the first time. Of several at once one wins, and all learn who.",
-)
-_LINK_MANY = Function(
-    "link_many",
-    (
-        Argument("mappings", "mapping[]"),
-        Argument("onConflict", "text", is_required=False, words=("report", "move", "skip")),
-        Argument("onExisting", "text", is_required=False, words=("update", "keep")),
-        Argument("atomic", "boolean", is_required=False),
-    ),
-    _columns(
-        Column("index", "integer", is_nullable=False),
-        Column("outcome", "text", is_nullable=False),
-        Column("mappingId", "text"),
-        Column("problem", "jsonb"),
-        Column("movedFrom", "jsonb"),
-    ),
-    "select r.* from json_to_recordset($2::json)"
-    ' r (index integer, outcome text, "mappingId" text, problem jsonb, "movedFrom" jsonb)'
-    # The rows are the company's already; PostgreSQL asks that each parameter be used.
-    " where $1::text <> ''",
-    is_read_only=False,
-    is_computed=True,
-    description="Create and change many mappings, with an outcome for each.",
-)
-
-# A function registers here. /rpc/ needs no more than its name, arguments, result columns and statement.
-FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
 RESULTS: dict[str, Resource] = {}
 
 # Names that a statement may give to its results. All other keys of an answer are bound as values.

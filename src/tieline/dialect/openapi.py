@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tieline.dialect.catalogue import FUNCTIONS, RESOURCES, Argument, Column, Function, Resource
+from tieline.dialect.catalogue import RESOURCES, Argument, Column, Function, Resource
+from tieline.dialect.functions import FUNCTIONS
 
 Json = dict[str, Any]
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tieline.dialect import problems
-from tieline.dialect.catalogue import FUNCTIONS, Function
+from tieline.dialect.catalogue import Function
+from tieline.dialect.functions import FUNCTIONS
 from tieline.dialect.plan import arguments
 from tieline.dialect.plan.model import Call
 from tieline.dialect.plan.resolve import Resolver, Values, gather

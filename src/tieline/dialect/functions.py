@@ -1,0 +1,89 @@
+"""The functions under /rpc/: the arguments, result columns and statement of each."""
+
+from tieline.dialect.catalogue import Argument, Column, Function, columns_of
+
+_INTEGRATION = Argument("integration", "text")
+_ENTITY_TYPE = Argument("entityType", "text")
+_ANY_ENTITY_TYPE = Argument("entityType", "text", is_required=False)
+_ENTITY_ID = Argument("entityId", "text")
+_EXTERNAL_ID = Argument("externalId", "text")
+_EXTERNAL_IDS = Argument("externalIds", "text[]")
+
+_RESOLVE = Function(
+    "resolve",
+    (_INTEGRATION, _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
+    columns_of(
+        Column("externalId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("entityType", "text"),
+        Column("entityId", "text"),
+        Column("mappingId", "text"),
+        Column("candidates", "jsonb", is_nullable=False),
+    ),
+    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "externalIds" json)'
+    ' cross join lateral tieline.resolve($1, a.integration, a."entityType", a."externalIds") r',
+    description="Which entity is each of these external ids? In the order asked.",
+)
+_LOCATE = Function(
+    "locate",
+    (_INTEGRATION, _ENTITY_TYPE, Argument("entityIds", "text[]")),
+    columns_of(
+        Column("entityId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("externalId", "text"),
+        Column("link", "text"),
+        Column("mappingId", "text"),
+    ),
+    'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "entityIds" json)'
+    ' cross join lateral tieline.locate($1, a.integration, a."entityType", a."entityIds") r',
+    description="Where is each of these entities in that system? In the order asked.",
+)
+_TRANSLATE = Function(
+    "translate",
+    (Argument("from", "text"), Argument("to", "text"), _ANY_ENTITY_TYPE, _EXTERNAL_IDS),
+    columns_of(
+        Column("externalId", "text", is_nullable=False),
+        Column("status", "text", is_nullable=False),
+        Column("translations", "jsonb", is_nullable=False),
+    ),
+    'select r.* from json_to_record($2::json) a ("from" text, "to" text, "entityType" text, "externalIds" json)'
+    ' cross join lateral tieline.translate($1, a."from", a."to", a."entityType", a."externalIds") r',
+    description="The ids of one system in the words of another. In the order asked.",
+)
+_CLAIM = Function(
+    "claim",
+    (_ENTITY_TYPE, _ENTITY_ID, _INTEGRATION, _EXTERNAL_ID),
+    columns_of(Column("outcome", "text", is_nullable=False), Column("mapping", "jsonb", is_nullable=False)),
+    "select r.* from json_to_record($2::json)"
+    ' a ("entityType" text, "entityId" text, integration text, "externalId" text)'
+    ' cross join lateral tieline.claim($1, a."entityType", a."entityId", a.integration, a."externalId") r',
+    is_read_only=False,
+    is_single=True,
+    description="Link for the first time. Of several at once one wins, and all learn who.",
+)
+_LINK_MANY = Function(
+    "link_many",
+    (
+        Argument("mappings", "mapping[]"),
+        Argument("onConflict", "text", is_required=False, words=("report", "move", "skip")),
+        Argument("onExisting", "text", is_required=False, words=("update", "keep")),
+        Argument("atomic", "boolean", is_required=False),
+    ),
+    columns_of(
+        Column("index", "integer", is_nullable=False),
+        Column("outcome", "text", is_nullable=False),
+        Column("mappingId", "text"),
+        Column("problem", "jsonb"),
+        Column("movedFrom", "jsonb"),
+    ),
+    "select r.* from json_to_recordset($2::json)"
+    ' r (index integer, outcome text, "mappingId" text, problem jsonb, "movedFrom" jsonb)'
+    # The rows are the company's already; PostgreSQL asks that each parameter be used.
+    " where $1::text <> ''",
+    is_read_only=False,
+    is_computed=True,
+    description="Create and change many mappings, with an outcome for each.",
+)
+
+# A function registers here. /rpc/ needs no more than its name, arguments, result columns and statement.
+FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
