@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ import platformdirs
 from tieline.wire import misfit
 
 PREFIX = "TIELINE_"
+# The source of defaults.
+SHIPPED = "settings.toml"
 SYSTEM_DATA_DIR = Path("/var/lib/tieline")
 
 
@@ -93,33 +96,48 @@ def load(options: Mapping[str, str | int | None], environment: Mapping[str, str]
     Raises:
         SettingsError: a name or a value is not one of settings.toml's, or the file cannot be read.
     """
-    given = {name: _option(name, value, environment) for name, value in options.items() if value is not None}
+    return _convert(gathered(options, environment))
+
+
+def gathered(options: Mapping[str, str | int | None], environment: Mapping[str, str]) -> dict[str, Given]:
+    """Every given value with its source, the strongest one of each name; the values are not checked yet.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
+    given = {name: Given(value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None}
     file = given.pop("settings", None)
-    named = str(file.value) if file else environment.get(PREFIX + "SETTINGS", "")
-    variables = {name: PREFIX + name.upper() for name in Settings.__struct_fields__}
+    named = str(file.value) if file else environment.get(variable("settings"), "")
     # In an environment file, an empty value means that the variable is not set.
     from_environment = {
-        name: Given(environment[variable], variable)
-        for name, variable in variables.items()
-        if environment.get(variable)
+        name: Given(environment[variable(name)], variable(name))
+        for name in Settings.__struct_fields__
+        if environment.get(variable(name))
     }
-    shipped = _read(resources.files("tieline").joinpath("settings.toml").read_text(), "settings.toml")
     data_dir = given.get("data_dir") or from_environment.get("data_dir")
-    return _convert(
-        {**shipped, **_from_file(named, str(data_dir.value if data_dir else "")), **from_environment, **given}
-    )
+    from_file = _from_file(named, str(data_dir.value if data_dir else ""))
+    return {**_shipped(), **from_file, **from_environment, **given}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def shipped_default(name: str) -> str:
+    """The default of a setting, as text."""
+    given = _shipped().get(name)
+    return "" if given is None else str(given.value)
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
     """The settings as variables that `load` reads back."""
-    return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}
+    return {variable(name): str(value) for name, value in msgspec.structs.asdict(settings).items()}
 
 
-def _option(name: str, value: str | int, environment: Mapping[str, str]) -> Given:
-    """An option. The command line fills those that are left out from their variables."""
-    variable = PREFIX + name.upper()
-    is_from_variable = environment.get(variable) == str(value)
-    return Given(value, variable if is_from_variable else f"--{name.replace('_', '-')}")
+@cache
+def _shipped() -> dict[str, Given]:
+    return _read(resources.files("tieline").joinpath("settings.toml").read_text(encoding="utf-8"), SHIPPED)
 
 
 def _from_file(named: str, data_dir: str) -> dict[str, Given]:

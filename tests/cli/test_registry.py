@@ -1,6 +1,5 @@
 # ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import hashlib
-import secrets
 
 import pytest
 from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
@@ -133,12 +132,6 @@ def test_wrong_usage_exits_2_and_says_so_on_stderr(command, arguments):
     ended = command(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err
-
-
-def test_an_option_can_be_an_environment_variable(command, database):
-    name = f"co-{secrets.token_hex(6)}"
-    assert command("company", "add", name, TIELINE_NAME="Acme Ltd", TIELINE_SETTINGS="").code == 0
-    assert database.execute("select name from tieline.company where id = %s", name) == [("Acme Ltd",)]
 
 
 def test_a_key_that_never_expires_is_listed_without_an_expiry(command, company, database):

@@ -3,17 +3,22 @@
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from msgspec.structs import astuple
 
-from tieline.cli.terminal import Options, RefusalError, answer, registry, show
+from tieline.cli.terminal import AsJson, Options, RefusalError, answer, registry, show
 from tieline.store import companies
+
+CompanyId = Annotated[str, Parameter(name="ID", help="The company's id, of your own choice.")]
 
 company_app = App(name="company", help="The companies (tenants). Each owns its systems, elements, mappings and keys.")
 
 
 @company_app.command(name="add")
 def add_company(
-    id_: Annotated[str, Parameter(name="ID")], *, name: str | None = None, options: Options | None = None
+    id_: CompanyId,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="Its name.", show_default="the id")] = None,
+    options: Options | None = None,
 ) -> None:
     """Add a company."""
     if not id_.strip():
@@ -24,7 +29,7 @@ def add_company(
 
 
 @company_app.command(name="list")
-def list_companies(*, options: Options | None = None) -> None:
+def list_companies(*, json: AsJson = False, options: Options | None = None) -> None:
     """List the companies."""
     with registry(options) as conn:
-        show(("id", "name", "created"), [astuple(company) for company in companies.listed(conn)])
+        show(("id", "name", "created"), companies.listed(conn), as_json=json)

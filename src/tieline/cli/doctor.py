@@ -2,9 +2,10 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 
-from tieline.cli.terminal import Options, show
+import msgspec
+
+from tieline.cli.terminal import AsJson, Options, show
 from tieline.postgres import embedded
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
@@ -16,8 +17,7 @@ from tieline.settings import Settings, SettingsError
 CLOCK_SECONDS_MAX = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """The state of one thing; `remedy` only if something is wrong with it."""
 
     what: str
@@ -25,10 +25,10 @@ class Finding:
     remedy: str | None = None
 
 
-def doctor(*, options: Options | None = None) -> int:
+def doctor(*, json: AsJson = False, options: Options | None = None) -> int:
     """Check settings, database, indexes and clock, and say how to mend each fault."""
     findings = examine(options or Options())
-    show(("what", "is", "to do"), [(one.what, one.state, one.remedy or "") for one in findings])
+    show(("what", "is", "to do"), findings, as_json=json)
     return 1 if any(one.remedy is not None for one in findings) else 0
 
 

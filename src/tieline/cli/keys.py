@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from msgspec.structs import astuple, replace
 
-from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, show
+from tieline.cli.terminal import AsJson, Company, Options, RefusalError, answer, answer_json, registry, say, show
 from tieline.store import keys
 from tieline.store.keys import NewKey
 from tieline.wire.scopes import KeyScope
@@ -21,10 +20,20 @@ key_app = App(name="key", help="API keys. Each gives access to one company.")
 def create_key(
     *,
     company: Company,
-    name: str = "",
-    scope: KeyScope = "api.read",
-    expires: Annotated[str | None, Parameter(help="An ISO 8601 time; UTC unless it has an offset.")] = None,
-    rate_limit: Annotated[str | None, Parameter(help="Requests a minute, as in 600/min.")] = None,
+    name: Annotated[str, Parameter(help="A name by which people know it.")] = "",
+    scope: Annotated[
+        KeyScope, Parameter(help="The rights of the key; api.write may read, api.admin may do both.")
+    ] = "api.read",
+    expires: Annotated[
+        str | None, Parameter(help="Its end: an ISO 8601 time, UTC unless it has an offset.", show_default="never")
+    ] = None,
+    rate_limit: Annotated[
+        str | None,
+        Parameter(help="Its most requests a minute, as in 600/min.", show_default="the setting rate_limit_per_minute"),
+    ] = None,
+    json: Annotated[
+        bool, Parameter(negative="", help="Print the key's id and the key as JSON.", show_default="no")
+    ] = False,
     options: Options | None = None,
 ) -> None:
     """Create a key and print it; it cannot be shown again."""
@@ -34,20 +43,33 @@ def create_key(
         key_id = keys.create(conn, new, key)
     if key_id is None:
         raise RefusalError(f"The key would have expired already: --expires {expires} is not in the future.")
-    answer(key)
+    if json:
+        answer_json({"id": key_id, "companyId": company, "name": name, "key": key})
+    else:
+        answer(key)
     say(f"This is the key {key_id}. It is not shown again: only its hash is kept.")
 
 
 @key_app.command(name="list")
-def list_keys(*, company: str | None = None, options: Options | None = None) -> None:
+def list_keys(
+    *,
+    company: Annotated[str | None, Parameter(help="The company's id.", show_default="all companies")] = None,
+    json: AsJson = False,
+    options: Options | None = None,
+) -> None:
     """List the keys of a company, or of all."""
     columns = ("id", "company", "name", "key", "scope", "per minute", "created", "expires", "last used", "revoked")
     with registry(options) as conn:
-        show(columns, [astuple(replace(key, scopes=" ".join(key.scopes))) for key in keys.listed(conn, company)])
+        show(columns, keys.listed(conn, company), as_json=json)
 
 
 @key_app.command(name="revoke")
-def revoke_key(id_: Annotated[str, Parameter(name="ID")], *, options: Options | None = None) -> None:
+def revoke_key(
+    id_: Annotated[str, Parameter(name="ID", help="The key's id, as `tieline key list` shows it.")],
+    /,
+    *,
+    options: Options | None = None,
+) -> None:
     """End a key, at the latest within the time that the setting key_cache_ms gives."""
     with registry(options) as conn:
         found = keys.revoke(conn, id_)

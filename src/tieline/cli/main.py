@@ -3,9 +3,11 @@
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
 
-from cyclopts import App
-from cyclopts.config import Env
+from cyclopts import App, Parameter
+from cyclopts.completion.detect import ShellDetectionError
 from rich.console import Console
 
 from tieline.cli.companies import company_app
@@ -13,14 +15,15 @@ from tieline.cli.doctor import doctor
 from tieline.cli.keys import key_app
 from tieline.cli.serving import migrate, psql, serve
 from tieline.cli.systems import system_app
-from tieline.cli.terminal import RefusalError, say
+from tieline.cli.terminal import RefusalError, answer, say
 from tieline.cli.tokens import token_app
 from tieline.cli.transfer import export_file, import_file
+from tieline.cli.usage import explain
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.database import DatabaseUnusableError
 from tieline.postgres.pipeline import DatabaseError
 from tieline.problems import Problem
-from tieline.settings import PREFIX, SettingsError
+from tieline.settings import SettingsError
 from tieline.store.companies import UnknownCompanyError
 
 INTERRUPTED = 130
@@ -29,8 +32,8 @@ app = App(
     name="tieline",
     help="Which record of yours is which record in every other system.",
     version=version("tieline"),
-    config=Env(PREFIX, command=False),
-    error_console=Console(stderr=True),
+    error_console=Console(stderr=True, soft_wrap=True),
+    error_formatter=explain,
     result_action="return_value",
 )
 for command in (serve, migrate, doctor, psql, company_app, key_app, system_app, token_app):
@@ -39,11 +42,26 @@ app.command(import_file, name="import")
 app.command(export_file, name="export")
 
 
+@app.command(name="--install-completion")
+def install_completion(
+    *,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"] | None, Parameter(help="The shell.", show_default="the one that runs this")
+    ] = None,
+    output: Annotated[
+        Path | None, Parameter(help="The file for the script.", show_default="where that shell looks for it")
+    ] = None,
+) -> None:
+    """Install the completion of commands and options for bash, zsh or fish."""
+    try:
+        path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)
+    except ShellDetectionError:
+        raise RefusalError("Which shell this is cannot be told. Name it with: --shell bash, zsh or fish") from None
+    answer(f"The completion is in {path}. New shells use it.")
+
+
 def run() -> int:
     """Run the command of the command line; returns the exit code."""
-    # In an environment file, an empty value means that the variable is not set.
-    for name in [name for name, value in os.environ.items() if name.startswith(PREFIX) and not value]:
-        del os.environ[name]
     try:
         code = app()
     except BrokenPipeError:

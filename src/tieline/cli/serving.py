@@ -12,17 +12,19 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tieline.cli import first_key
-from tieline.cli.terminal import Options, RefusalError, answer, say
+from tieline.cli.terminal import Options, RefusalError, answer, say, setting
 from tieline.postgres import account, database
 from tieline.postgres.migrate import shipped_migrations
 from tieline.settings import Settings
 
+PsqlArgument = Annotated[str, Parameter(name="ARGUMENTS", allow_leading_hyphen=True, help="psql's own arguments.")]
+
 
 def serve(
     *,
-    host: str | None = None,
-    port: int | None = None,
-    workers: Annotated[int | None, Parameter(help="Server processes.")] = None,
+    host: Annotated[str | None, setting("host", "The address to listen on.")] = None,
+    port: Annotated[int | None, setting("port", "The port to listen on, 1 to 65535.")] = None,
+    workers: Annotated[int | None, setting("workers", "The number of server processes.")] = None,
     options: Options | None = None,
 ) -> None:
     """Serve both faces until SIGTERM or an interrupt."""
@@ -62,7 +64,7 @@ def migrate(*, options: Options | None = None) -> None:
         answer(f"The database is at {[*shipped_migrations()][-1]}.")
 
 
-def psql(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options | None = None) -> int:
+def psql(*arguments: PsqlArgument, options: Options | None = None) -> int:
     """Open the database with psql; arguments after -- are psql's."""
     settings = (options or Options()).load()
     with database.opened(settings) as dsn:

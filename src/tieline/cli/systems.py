@@ -3,32 +3,46 @@
 from collections.abc import Mapping
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from msgspec import UNSET, UnsetType
-from msgspec.structs import astuple
 
-from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, session, show
+from tieline.cli.terminal import AsJson, Company, Options, RefusalError, answer, answer_json, registry, session, show
 from tieline.problems import Problem
 from tieline.store import companies, systems
-from tieline.store.systems import Outcome, SystemChange
+from tieline.store.systems import Outcome, System, SystemChange
 
 DONE: Mapping[Outcome, str] = {"created": "Added", "updated": "Changed", "unchanged": "Nothing to change in"}
+# An option that is left out changes nothing.
+STAYS = "as it is"
+Integration = Annotated[
+    str, Parameter(name="INTEGRATION", help="The key by which mappings name the external system, such as xero.")
+]
 
 system_app = App(name="system", help="The external systems of a company.")
 
 
 @system_app.command(name="set")
 def set_system(
-    integration: Annotated[str, Parameter(name="INTEGRATION")],
+    integration: Integration,
+    /,
     *,
     company: Company,
-    name: str | None = None,
-    system_url: Annotated[str | None, Parameter(help="The address of the system; empty removes it.")] = None,
-    link_template: Annotated[
-        str | None, Parameter(help="The address of a record, with {externalId} in it; empty removes it.")
+    name: Annotated[str | None, Parameter(help="Its name for people; empty: the key.", show_default=STAYS)] = None,
+    system_url: Annotated[
+        str | None, Parameter(help="The address of the system; empty removes it.", show_default=STAYS)
     ] = None,
-    default: Annotated[bool | None, Parameter(help="It is used where a request names no system.")] = None,
-    inactive: Annotated[bool | None, Parameter(negative="--active")] = None,
+    link_template: Annotated[
+        str | None,
+        Parameter(help="The address of a record, with {externalId} in it; empty removes it.", show_default=STAYS),
+    ] = None,
+    default: Annotated[
+        bool | None, Parameter(help="Whether it is used where a request names no system.", show_default=STAYS)
+    ] = None,
+    inactive: Annotated[
+        bool | None,
+        Parameter(negative="--active", help="Whether its mappings are historical.", show_default=STAYS),
+    ] = None,
     options: Options | None = None,
 ) -> None:
     """Add an external system or change it; options that are left out change nothing."""
@@ -54,18 +68,25 @@ def _text(given: str | None) -> str | UnsetType | None:
 
 
 @system_app.command(name="list")
-def list_systems(*, company: Company, options: Options | None = None) -> None:
+def list_systems(*, company: Company, json: AsJson = False, options: Options | None = None) -> None:
     """List the external systems of a company."""
     with registry(options) as conn, conn.transaction():
         companies.act(conn, session(company))
         columns = ("integration", "name", "system url", "link template", "default", "active")
-        show(columns, [astuple(system)[:6] for system in systems.listed(conn, company)])
+        found = systems.listed(conn, company)
+    if json:
+        answer_json([_as_json(system) for system in found])
+    else:
+        show(columns, found)
+
+
+def _as_json(system: System) -> dict[str, object]:
+    metadata = None if system.metadata is None else msgspec.Raw(system.metadata.encode())
+    return {**msgspec.to_builtins(system), "metadata": metadata}
 
 
 @system_app.command(name="remove")
-def remove_system(
-    integration: Annotated[str, Parameter(name="INTEGRATION")], *, company: Company, options: Options | None = None
-) -> None:
+def remove_system(integration: Integration, /, *, company: Company, options: Options | None = None) -> None:
     """Remove the settings of an external system; its mappings stay and become historical."""
     with registry(options) as conn, conn.transaction():
         companies.act(conn, session(company))

@@ -7,9 +7,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
+import msgspec
 from cyclopts import Parameter
+from msgspec.structs import astuple
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +23,13 @@ from tieline.postgres.session import Session
 from tieline.settings import Settings
 
 Company = Annotated[str, Parameter(help="The company's id.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.", show_default="no")]
+
+
+def setting(name: str, text: str, default: str | None = None) -> Parameter:
+    """An option that is a setting too: the help names its variable, and its default from settings.toml."""
+    shown = settings_file.shipped_default(name) if default is None else default
+    return Parameter(help=f"{text} [variable: {settings_file.variable(name)}]", show_default=shown)
 
 
 class RefusalError(Exception):
@@ -32,11 +41,21 @@ class RefusalError(Exception):
 class Options:
     """The options of every command."""
 
-    data_dir: Annotated[str | None, Parameter(help="The folder with the embedded database and the admin key.")] = None
-    database_url: Annotated[str | None, Parameter(help="A PostgreSQL of your own instead of the embedded one.")] = None
-    settings: Annotated[str | None, Parameter(help="A settings file instead of the data folder's settings.toml.")] = (
-        None
-    )
+    data_dir: Annotated[
+        str | None,
+        setting(
+            "data_dir",
+            "The folder with the embedded database and the admin key.",
+            "/var/lib/tieline for root, else the platform's folder for a user's data",
+        ),
+    ] = None
+    database_url: Annotated[
+        str | None,
+        setting("database_url", "A PostgreSQL of your own instead of the embedded one.", "the embedded PostgreSQL"),
+    ] = None
+    settings: Annotated[
+        str | None, setting("settings", "A settings file.", "settings.toml in the data folder, if it is there")
+    ] = None
 
     def load(self, **more: str | int | None) -> Settings:
         """The settings: these options over the environment, the file and the defaults."""
@@ -70,15 +89,27 @@ def answer(text: str) -> None:
     print(text, flush=True)  # noqa: T201 -- as above
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows: as a table on a terminal, as tab-separated lines for a program."""
+def answer_json(value: object) -> None:
+    """Print a result as JSON."""
+    answer(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def show(columns: Sequence[str], rows: Sequence[msgspec.Struct], *, as_json: bool = False) -> None:
+    """Print rows: as a table on a terminal, as tab-separated lines or JSON for a program.
+
+    The columns are the headings of the rows' first fields. Fields without a heading stand in the JSON only.
+    """
+    if as_json:
+        answer_json(rows)
+        return
+    texts = [[_plain(value) for value in astuple(row)[: len(columns)]] for row in rows]
     if not sys.stdout.isatty():
-        for row in rows:
-            answer("\t".join(" ".join(_plain(value).split()) for value in row))
+        for row in texts:
+            answer("\t".join(" ".join(text.split()) for text in row))
         return
     table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(_plain(value)) for value in row))
+    for row in texts:
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 
@@ -90,5 +121,7 @@ def _plain(value: object) -> str:
             return "yes" if value else "no"
         case datetime():
             return value.isoformat(timespec="seconds")
+        case list():
+            return " ".join(map(str, cast("list[object]", value)))
         case _:
             return str(value)

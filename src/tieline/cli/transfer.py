@@ -14,7 +14,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tieline.cli.terminal import Options, RefusalError, answer, registry, say, session
+from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, session
+from tieline.cli.usage import require_no_option
 from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.store.batches.results import Holder, MappingKey
 from tieline.transfer import records
@@ -29,14 +30,22 @@ REPORT_COLUMNS = ("line", "code", "reason", "holderEntityType", "holderEntityId"
 # The terminal shows so many refused rows and counts the rest; --report writes them all.
 REFUSED_SHOWN_MAX = 1_000
 
+FileName = Annotated[
+    str,
+    Parameter(
+        name="FILE", allow_leading_hyphen=True, validator=require_no_option, help="The file; - is standard input."
+    ),
+]
+
 
 def import_file(  # noqa: PLR0913 -- an option each
-    file: Annotated[str, Parameter(name="FILE", allow_leading_hyphen=True, help="The file; - is standard input.")],
+    file: FileName,
+    /,
     *,
-    company: str,
-    what: What,
+    company: Company,
+    what: Annotated[What, Parameter(help="The kind of rows.")],
     format_: Annotated[
-        Format | None, Parameter(name="--format", help="The format; left out, the file's ending tells it.")
+        Format | None, Parameter(name="--format", help="The format.", show_default="by the ending of the file")
     ] = None,
     on_conflict: Annotated[
         OnConflict, Parameter(help="What to do when another entity holds the external id.")
@@ -44,9 +53,14 @@ def import_file(  # noqa: PLR0913 -- an option each
     on_existing: Annotated[
         OnExisting, Parameter(help="What to do when the entity is linked in that system already.")
     ] = "update",
-    dry_run: Annotated[bool, Parameter(negative="", help="Say what would happen, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Say what would happen, and change nothing.", show_default="no")
+    ] = False,
     report: Annotated[
-        str | None, Parameter(help="A CSV file to write all refused rows and moved ids to, with line and reason.")
+        str | None,
+        Parameter(
+            help="A CSV file to write all refused rows and moved ids to, with line and reason.", show_default="none"
+        ),
     ] = None,
     options: Options | None = None,
 ) -> int:
@@ -110,14 +124,15 @@ def _form(name: str, given: Format | None) -> Format:
 
 def export_file(
     *,
-    company: str,
-    what: What,
+    company: Company,
+    what: Annotated[What, Parameter(help="The kind of rows.")],
     format_: Annotated[
         Format | None,
-        Parameter(name="--format", help="The format; left out, the output's ending tells it, or it is CSV."),
+        Parameter(name="--format", help="The format.", show_default="by the ending of the output, else csv"),
     ] = None,
     output: Annotated[
-        str | None, Parameter(help="The file, which appears when it is complete; left out, standard output.")
+        str | None,
+        Parameter(help="The file, which appears when it is complete.", show_default="standard output"),
     ] = None,
     options: Options | None = None,
 ) -> None:

@@ -22,7 +22,7 @@ class UnknownCompanyError(Exception):
     company_id: str
 
 
-class Company(msgspec.Struct, frozen=True):
+class Company(msgspec.Struct, frozen=True, rename="camel"):
     """A tenant."""
 
     id: str

@@ -29,7 +29,7 @@ class NewKey:
     expires_at: datetime | None = None
 
 
-class IssuedKey(msgspec.Struct, frozen=True):
+class IssuedKey(msgspec.Struct, frozen=True, rename="camel"):
     """A key that the registry knows. `preview`: its first characters; `rate_limit`: requests a minute."""
 
     id: str
