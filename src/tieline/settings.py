@@ -18,6 +18,7 @@ from tieline.wire import misfit
 PREFIX = "TIELINE_"
 # The source of defaults.
 SHIPPED = "settings.toml"
+PERCENT_MAX = 100
 SYSTEM_DATA_DIR = Path("/var/lib/tieline")
 
 
@@ -38,8 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch_rows_max: int
     filter_depth_max: int
     lookup_connections: int
+    lookups_per_connection_max: int
+    auth_connections: int
     statement_connections: int
     batch_connections: int
+    company_share_percent: int
     lookup_timeout_ms: int
     statement_timeout_ms: int
     connection_wait_ms: int
@@ -187,4 +191,7 @@ def _convert(given: Mapping[str, Given]) -> Settings:
         if isinstance(value, int) and value < least:
             source = given[name].source
             raise SettingsError(f"{source}: the setting {name} is {value}; it must be at least {least}.")
+    if settings.company_share_percent > PERCENT_MAX:
+        source, value = given["company_share_percent"].source, settings.company_share_percent
+        raise SettingsError(f"{source}: the setting company_share_percent is {value}; it must be at most 100.")
     return settings

@@ -86,12 +86,20 @@ class Connections:
         return len(lines), sum(1 for line in lines if line.in_flight)
 
     async def run(
-        self, statement: Sql, session: Session, *, lane: str, prepared: bool = True, rollback: bool = False
+        self,
+        statement: Sql,
+        session: Session,
+        *,
+        lane: str,
+        prepared: bool = True,
+        rollback: bool = False,
+        party: str | None = None,
     ) -> list[Row]:
         """Run one statement in a transaction of its own and return its rows, each value as PostgreSQL's text.
 
         `lane`: the name of one. `prepared`: keep the statement prepared on the connection, for texts that come again;
-        otherwise PostgreSQL plans it for its values. `rollback`: undo what it did.
+        otherwise PostgreSQL plans it for its values. `rollback`: undo what it did. `party`: whose share of the lane it
+        takes, if not that of the session's company.
 
         Raises:
             DatabaseError: PostgreSQL refused it.
@@ -109,13 +117,17 @@ class Connections:
             shares_sync=shares_sync and session.time_zone is None,
             rollback=rollback,
         )
-        line = lines.shared() if shares_sync else await lines.free()
+        if party is None:
+            party = session.company_id
+        line = await lines.take(party)
         line.send(work)
         try:
             return await work.future
         except ConnectionLostError as error:
             raise problems.database_unavailable() from error
         finally:
+            if shares_sync:
+                lines.give_back(party)
             # The work holds the error, which holds this frame: a circle, which only the collector would undo.
             del work
 

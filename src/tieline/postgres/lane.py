@@ -1,20 +1,23 @@
 """A lane: connections that are alike, and the rule by which a statement gets one of them.
 
 Look-ups by a whole key share connections. All other statements have a connection to themselves while they run: in a
-shared one, a statement of seconds would hold up every look-up behind it.
+shared one, a statement of seconds would hold up every look-up behind it. Companies share the connections of a lane by
+the rule of places.py, so that the statements of one never hold all of them.
 """
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
 from tieline import problems
+from tieline.places import Places
 from tieline.postgres.pipeline import Pipeline
 from tieline.settings import Settings
 
 # The names of the lanes that every server has.
 POINT = "point"
 SINGLE = "single"
+# Keys and tokens, and what health asks: no statement of a client enters.
+AUTH = "auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ def lanes_of(settings: Settings, dsn: str) -> tuple[Lane, ...]:
     """The lanes that every server has, on this database."""
     return (
         Lane(POINT, dsn, settings.lookup_connections, settings.lookup_timeout_ms, shares_sync=True),
+        Lane(AUTH, dsn, settings.auth_connections, settings.lookup_timeout_ms, shares_sync=True),
         Lane(SINGLE, dsn, settings.statement_connections, settings.statement_timeout_ms, shares_sync=False),
     )
 
@@ -47,36 +51,79 @@ class Lines:
     def __init__(self, lane: Lane, settings: Settings) -> None:
         self.lane = lane
         self.open: list[Pipeline] = []
-        self._wait_seconds_max = settings.connection_wait_ms / 1000
-        self._waiters_max = settings.connection_waiters_max
         self._idle: deque[Pipeline] = deque()
-        self._waiters: deque[asyncio.Future[Pipeline]] = deque()
+        # Who runs a statement on a connection alone.
+        self._alone: dict[Pipeline, str] = {}
+        self._places_of_line = settings.lookups_per_connection_max if lane.shares_sync else 1
+        self._places = Places(
+            0,
+            settings.company_share_percent,
+            # Look-ups take no time: all that may be under way may wait.
+            waiters_max=settings.requests_in_flight_max if lane.shares_sync else settings.connection_waiters_max,
+            wait_seconds_max=settings.connection_wait_ms / 1000,
+        )
 
     @property
     def waiting(self) -> int:
         """The number of statements that wait for a connection."""
-        return len(self._waiters)
+        return self._places.waiting
 
     def add(self, line: Pipeline) -> None:
         """Use a new connection."""
         self.open.append(line)
-        self.on_idle(line)
+        if not self.lane.shares_sync:
+            self._idle.append(line)
+        self._places.add(self._places_of_line)
 
     def remove(self, line: Pipeline) -> None:
         """Forget a connection that has ended. If none is left, those who wait are told that the database is away."""
         if line in self.open:
             self.open.remove(line)
+            if line in self._alone:
+                self._places.lose_held(self._alone.pop(line))
+            else:
+                self._places.lose(self._places_of_line)
         if line in self._idle:
             self._idle.remove(line)
         if not self.open:
-            while self._waiters:
-                waiter = self._waiters.popleft()
-                if not waiter.done():
-                    waiter.set_exception(problems.database_unavailable())
+            self._places.send_away(problems.database_unavailable)
 
-    def shared(self) -> Pipeline:
+    async def take(self, party: str) -> Pipeline:
+        """A connection for a statement of this party, when its turn has come.
+
+        A connection that carries many statements needs `give_back` when this one has ended.
+
+        Raises:
+            Problem: 503, too many wait, none became free in time, or there is none.
+        """
+        if not self._places.take_now(party):
+            if not self.open:
+                raise problems.database_unavailable()
+            await self._places.take(party)
+        if self.lane.shares_sync:
+            return self._shared(party)
+        if not self._idle:
+            # It ended after the turn had come.
+            self._places.give_back(party)
+            raise problems.database_unavailable()
+        line = self._idle.pop()
+        self._alone[line] = party
+        return line
+
+    def give_back(self, party: str) -> None:
+        """A statement has ended on a connection that carries many."""
+        self._places.give_back(party)
+
+    def on_idle(self, line: Pipeline) -> None:
+        """Hand a connection with nothing under way to the next one who waits."""
+        if not self.lane.shares_sync:
+            self._idle.append(line)
+            self._places.give_back(self._alone.pop(line))
+
+    def _shared(self, party: str) -> Pipeline:
         """The connection for a look-up: the one that gathers those of this turn of the loop, else the least busy."""
         if not self.open:
+            self._places.give_back(party)
             raise problems.database_unavailable()
         chosen = self.open[0]
         for line in self.open:
@@ -85,41 +132,3 @@ class Lines:
             if line.in_flight < chosen.in_flight:
                 chosen = line
         return chosen
-
-    async def free(self) -> Pipeline:
-        """A connection with nothing under way; those who wait get theirs in the order in which they came."""
-        if self._idle:
-            return self._idle.pop()
-        if not self.open:
-            raise problems.database_unavailable()
-        if len(self._waiters) >= self._waiters_max:
-            raise problems.overloaded()
-        waiter: asyncio.Future[Pipeline] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            async with asyncio.timeout(self._wait_seconds_max):
-                return await waiter
-        except TimeoutError:
-            self._abandon(waiter)
-            raise problems.overloaded() from None
-        except asyncio.CancelledError:
-            self._abandon(waiter)
-            raise
-
-    def on_idle(self, line: Pipeline) -> None:
-        """Hand a connection with nothing under way to the next one who waits."""
-        if self.lane.shares_sync:
-            return
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(line)
-                return
-        self._idle.append(line)
-
-    def _abandon(self, waiter: asyncio.Future[Pipeline]) -> None:
-        """Stop waiting; a connection that was handed over in the same moment goes to the next one."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-        elif not waiter.cancelled() and waiter.exception() is None:
-            self.on_idle(waiter.result())

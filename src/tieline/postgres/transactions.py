@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tieline import problems
+from tieline.places import Places
 from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text, session_sql
 from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, Row
 from tieline.postgres.refusal import refused
@@ -49,8 +50,12 @@ class Transactions:
             num_workers=1,
         )
         self._threads = ThreadPoolExecutor(settings.batch_connections, thread_name_prefix="transaction")
-        self._free = asyncio.Semaphore(settings.batch_connections)
-        self._waiting = 0
+        self._places = Places(
+            settings.batch_connections,
+            settings.company_share_percent,
+            waiters_max=settings.connection_waiters_max,
+            wait_seconds_max=wait_seconds,
+        )
 
     def open(self) -> None:
         """Start the pool; it connects when the first transaction comes."""
@@ -72,32 +77,20 @@ class Transactions:
             Problem: a value that PostgreSQL cannot store (400), no connection or none free in time (503), or a
                 statement that took too long (504).
         """
-        await self._wait_for_thread()
+        await self._places.take(session.company_id)
         is_abandoned = threading.Event()
         transaction = partial(self._run, session, work, is_abandoned, rollback=rollback)
         running = asyncio.get_running_loop().run_in_executor(self._threads, transaction)
         # A thread cannot be stopped: also after a cancelled call, the next one must wait until the thread has ended.
-        running.add_done_callback(self._on_done)
+        running.add_done_callback(partial(self._on_done, session.company_id))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             is_abandoned.set()
             raise
 
-    async def _wait_for_thread(self) -> None:
-        if self._waiting >= self._settings.connection_waiters_max:
-            raise problems.overloaded()
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._settings.connection_wait_ms / 1000):
-                await self._free.acquire()
-        except TimeoutError:
-            raise problems.overloaded() from None
-        finally:
-            self._waiting -= 1
-
-    def _on_done(self, running: asyncio.Future[T]) -> None:
-        self._free.release()
+    def _on_done(self, company_id: str, running: asyncio.Future[T]) -> None:
+        self._places.give_back(company_id)
         if not running.cancelled():
             # A cancelled caller does not fetch the error, and asyncio would log it as forgotten.
             running.exception()

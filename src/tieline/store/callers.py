@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from tieline.postgres.connections import Connections, DatabaseError
-from tieline.postgres.lane import POINT, SINGLE
+from tieline.postgres.lane import AUTH, SINGLE
 from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.settings import Settings
@@ -100,7 +100,7 @@ class Callers:
         now = time.monotonic()
         remembered = self._remembered.get(place)
         if remembered is None or remembered.until < now:
-            rows = await self._connections.run(question, session, lane=POINT)
+            rows = await self._connections.run(question, session, lane=AUTH)
             found = msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()

@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet, OctKey
 from tieline import problems
 from tieline.postgres import run as constraints
 from tieline.postgres.connections import Connections
-from tieline.postgres.lane import POINT
+from tieline.postgres.lane import AUTH
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 from tieline.sql.statement import Sql, json_text, shipped
@@ -106,7 +106,7 @@ class SigningKeys:
     async def _read(self) -> None:
         verifies_seconds = self._lifetime_seconds + self._believed_seconds
         statement = Sql(shipped("tokens/signing_keys"), (str(verifies_seconds),))
-        rows = await self._connections.run(statement, Session("", "", ""), lane=POINT)
+        rows = await self._connections.run(statement, Session("", "", ""), lane=AUTH)
         keys = [
             (
                 OctKey.import_key(bytes.fromhex((secret or b"").decode()), {"kid": (kid or b"").decode()}),
