@@ -1,5 +1,7 @@
 """The documentation and the descriptions of the service agree with what it does."""
 
+import base64
+import hashlib
 import html
 import json
 import os
@@ -13,7 +15,7 @@ import pytest
 
 from documents import ROOT
 from tieline import problems
-from tieline.web import docs, element_openapi, routes
+from tieline.web import element_openapi, pages, routes
 from tieline.web.face import Face
 
 KEPT = ROOT / "docs" / "element-api.openapi.json"
@@ -60,25 +62,103 @@ def test_schemathesis_finds_nothing_wrong_with_the_element_face(acme):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("path", ["/docs", *(f"/docs/{name}" for name in docs.GUIDES)])
+PAGES = ["/docs", "/docs/reference", "/docs/search?q=key", *(f"/docs/{name}" for name in pages.GUIDES)]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_the_documentation_is_readable_in_a_browser_without_outside_assets(server, path):
     page = httpx.get(server.url + path)
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert page.headers["x-content-type-options"] == "nosniff"
-    assert not re.search(r"<(script|img|link|iframe)\b", page.text)
+    assert not re.search(r"<(script|img|link|iframe)\b| style=", page.text)
 
 
-def test_the_first_page_shows_both_faces(server):
-    page = httpx.get(f"{server.url}/docs").text
+@pytest.mark.parametrize("path", PAGES)
+def test_the_policy_of_a_page_admits_its_stylesheet_alone(server, path):
+    page = httpx.get(server.url + path)
+    style = re.search(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_one_title_which_its_window_shows_too(server, path):
+    page = httpx.get(server.url + path).text
+    titles = re.findall(r"<h1[^>]*>(.*?)(?: <a |</h1>)", page)
+    assert len(titles) == 1
+    assert re.search(r"<title>(.*?) · Tieline</title>", page)[1] == titles[0]
+
+
+def test_each_heading_has_an_address_of_its_own(server):
+    page = httpx.get(f"{server.url}/docs/mapping-api").text
+    headings = re.findall(r'<h[2-4] id="([^"]+)">', page)
+    assert {"filters", "link_many"} <= set(headings)
+    assert len(headings) == len(set(headings)) == len(re.findall(r"<h[2-4]", page))
+
+
+def test_code_is_highlighted(server):
+    page = httpx.get(f"{server.url}/docs/recipes").text
+    assert '<span class="kn">import</span>' in page
+    assert '<span class="kd">const</span>' in page
+
+
+def test_the_reference_shows_both_faces(server):
+    page = httpx.get(f"{server.url}/docs/reference").text
     assert "/api/v2/elements/{id}/external-element/link" in page
     assert "/externalIntegrationMapping" in page
 
 
+def test_the_first_page_leads_to_all_others(server):
+    page = httpx.get(f"{server.url}/docs").text
+    assert {f"/docs/{name}" for name in (*pages.GUIDES, "reference")} <= set(re.findall(r'href="(/docs/[^"#]*)"', page))
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("allowDuplicateExternalId", "/docs/mapping-api#"),
+        ("UNLINK historical", "/docs/from-kordiam#"),
+        ("refresh_token", "/docs/element-api#tokens"),
+    ],
+)
+def test_the_search_finds_the_sections_that_have_all_words(server, words, found):
+    page = httpx.get(f"{server.url}/docs/search", params={"q": words}).text
+    assert found in page
+    assert re.search(f"<mark>{words.split()[0]}</mark>", page, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("query", ["", "q=", "q=nothing+has+this", "q=%00%ff%F0%9F", "q=" + "a+" * 5000, "&" * 9000])
+def test_a_search_that_finds_nothing_or_cannot_be_read_is_a_page_too(server, query):
+    assert httpx.get(f"{server.url}/docs/search?{query}").status_code == 200
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+def test_a_browser_at_the_services_address_gets_to_the_documentation(server):
+    page = httpx.get(server.url, headers={"accept": BROWSER}, follow_redirects=True)
+    assert page.url.path == "/docs"
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/openapi+json, */*", "text/html;q=0"])
+def test_other_clients_get_the_description_there(acme, accept):
+    with acme.client() as client:
+        answer = client.get("/", headers={} if accept is None else {"accept": accept})
+    assert answer.status_code in {200, 406}
+    assert answer.status_code == 406 or "paths" in answer.json()
+
+
+def test_the_search_shows_its_words_as_text(server):
+    page = httpx.get(f"{server.url}/docs/search", params={"q": '"><b>key'}).text
+    assert "<b>" not in page
+
+
 def test_links_of_the_documentation_lead_somewhere(server):
     broken = set()
-    for name in docs.GUIDES:
+    for name in pages.GUIDES:
         page = httpx.get(f"{server.url}/docs/{name}").text
         for target in set(re.findall(r'href="(/docs[^"#]*)', page)):
             if httpx.get(server.url + target).status_code != 200:

@@ -27,7 +27,7 @@ from tieline.problems import Problem
 from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
-from tieline.web import accept, logs, respond, routes
+from tieline.web import accept, docs, logs, respond, routes
 from tieline.web.auth import authenticate
 from tieline.web.face import Face
 from tieline.web.metrics import Metrics
@@ -141,6 +141,8 @@ class App:
         if self._in_flight > self._server.settings.requests_in_flight_max:
             raise problems.too_busy()
         require_sane_head(request, self._server.settings)
+        if docs.is_asked_by_a_browser(request):
+            return docs.welcome()
         match = routes.find(request.method, request.path)
         endpoint, handler = match.endpoint, match.handler
         request.face, request.route, request.parameters = endpoint.face, endpoint.path, match.parameters

@@ -1,57 +1,45 @@
 """The documentation as web pages without outside assets: guides, both APIs, and a page for each problem."""
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from html import escape
-from importlib import resources
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
-from markdown_it import MarkdownIt
 
 from tieline import __version__, problems
 from tieline.dialect.answer import describe
-from tieline.web import element_openapi
+from tieline.web import element_openapi, pages
 from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
+from tieline.wire import accept
 from tieline.wire.scopes import SCOPES
 
-GUIDES = {
-    "element-api": "The element face",
-    "errors": "Problems",
-    "mapping-api": "The mapping face",
-    "import-export": "Import and export",
-    "operations": "Operations",
-}
-# The pages load nothing from elsewhere, run no scripts, and cannot be framed.
-SECURITY = (
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-)
-HTML = (("content-type", "text/html; charset=utf-8"), *SECURITY)
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem 1.25rem 4rem }
-nav a { margin-right: 1.2rem } h1 { line-height: 1.2 } h2 { margin-top: 2.2rem }
-pre, code { font: 0.88em/1.45 ui-monospace, monospace } pre { overflow-x: auto; padding: .8rem; border-radius: .4rem }
-pre, th { background: color-mix(in srgb, currentColor 8%, transparent) }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem }
-th, td { border: 1px solid color-mix(in srgb, currentColor 20%, transparent) }
-"""
+# The longest text of a search; the search box sends no more.
+WORDS_CHARACTERS_MAX = 200
 
 Json = dict[str, Any]
 
 
+def is_asked_by_a_browser(request: Request) -> bool:
+    """Tell whether the client asks for a page at the service's address, not for the description of the API there."""
+    if request.path != "/" or request.method not in {"GET", "HEAD"}:
+        return False
+    return accept.best(request.header(b"accept") or "", ["application/json", "text/html"]) == "text/html"
+
+
+def welcome() -> Answer:
+    """Lead a browser to the first page."""
+    return Answer(303, (("location", "/docs"), ("vary", "accept")))
+
+
 async def index(_server: Server, _request: Request) -> Answer:
-    """Both faces at a glance."""
-    return Answer(200, HTML, _index().encode())
+    """The first page."""
+    return _html(_guide("start"))
 
 
 async def guide(_server: Server, request: Request) -> Answer:
@@ -61,9 +49,18 @@ async def guide(_server: Server, request: Request) -> Answer:
         Problem: 404, there is no guide of this name.
     """
     name = request.parameters["name"].removesuffix(".md")
-    if name not in GUIDES:
+    if name == pages.REFERENCE:
+        return _html(_reference())
+    if name not in pages.GUIDES:
         raise problems.endpoint_not_found(request.path)
-    return Answer(200, HTML, _guide(name).encode())
+    return _html(_guide(name))
+
+
+async def search(_server: Server, request: Request) -> Answer:
+    """The sections of all guides that have the words of the parameter `q`."""
+    given = parse_qs(request.query.decode("latin-1")).get("q", [""])
+    words = given[0][:WORDS_CHARACTERS_MAX].strip()
+    return _html(pages.frame("Search", pages.results(words), words=words))
 
 
 async def problem(_server: Server, request: Request) -> Answer:
@@ -75,7 +72,7 @@ async def problem(_server: Server, request: Request) -> Answer:
     slug = request.parameters["slug"]
     if slug not in problems.TITLES:
         raise problems.endpoint_not_found(request.path)
-    return Answer(200, HTML, _problem(slug).encode())
+    return _html(_problem(slug))
 
 
 async def element_description(_server: Server, _request: Request) -> Answer:
@@ -89,40 +86,48 @@ def _element_description() -> bytes:
 
 
 @cache
-def _index() -> str:
-    mapping_face = describe(frozenset(SCOPES), __version__)
-    return _page(
-        "Tieline",
-        "<p>Which record of yours is which record in every other system.</p>"
-        + _api(element_openapi.describe(), "/api/v2/openapi.json")
-        + _api(mapping_face, "/"),
+def _headers() -> tuple[tuple[str, str], ...]:
+    """The pages load nothing from elsewhere, run no scripts, and cannot be framed."""
+    style = b64encode(sha256(pages.style().encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+    return (
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", policy),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+    )
+
+
+def _html(page: str) -> Answer:
+    return Answer(200, _headers(), page.encode())
 
 
 @cache
 def _guide(name: str) -> str:
-    text = resources.files("tieline").joinpath("docs", f"{name}.md").read_text(encoding="utf-8")
-    return _page(GUIDES[name], _rendered(text))
+    page = pages.guide(name)
+    return pages.frame(page.title, page.html, name)
+
+
+@cache
+def _reference() -> str:
+    apis = (
+        "<h1>Reference</h1>"
+        + _api(element_openapi.describe(), "/api/v2/openapi.json")
+        + _api(describe(frozenset(SCOPES), __version__), "/")
+    )
+    return pages.frame("Reference", apis, pages.REFERENCE)
 
 
 @cache
 def _problem(slug: str) -> str:
-    text = resources.files("tieline").joinpath("docs", "errors.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## {slug}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^## {slug}\n(.*?)(?=^## |\Z)", pages.source("errors"), re.MULTILINE | re.DOTALL)
     assert section is not None, "a test holds the problems and their sections together"
-    return _page(problems.TITLES[slug], f"<p><code>{slug}</code></p>{_rendered(section[1])}")
-
-
-def _rendered(markdown: str) -> str:
-    """Markdown as HTML, with an anchor on each heading; links between guides lead to their pages."""
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    html = re.sub(r"<(h[2-4])>(.*?)</\1>", _anchored, html)
-    return re.sub(r'href="(?:docs/)?([a-z-]+)\.md(#[^"]*)?"', r'href="/docs/\1\2"', html)
-
-
-def _anchored(heading: re.Match[str]) -> str:
-    anchor = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"<[^>]*>", "", heading[2]).lower()).strip("-")
-    return f'<{heading[1]} id="{anchor}">{heading[2]}</{heading[1]}>'
+    title = problems.TITLES[slug]
+    body = f"<h1>{escape(title)}</h1><p><code>{slug}</code></p>{pages.render(section[1])}"
+    return pages.frame(title, body, "errors")
 
 
 def _api(document: Json, address: str) -> str:
@@ -135,7 +140,7 @@ def _api(document: Json, address: str) -> str:
     ]
     return (
         f"<h2>{escape(document['info']['title'])}</h2><p>{escape(document['info'].get('description', ''))} "
-        f'OpenAPI: <a href="{address}"><code>{address}</code></a></p>'
+        f"OpenAPI: <code>GET {address}</code></p>"
         f"<table><tr><th>method</th><th>path</th><th></th><th>parameters</th></tr>{''.join(rows)}</table>"
     )
 
@@ -145,12 +150,3 @@ def _parameters(operation: Json) -> str:
         parameter.get("name") or parameter["$ref"].rpartition("/")[2] for parameter in operation.get("parameters", [])
     ]
     return " ".join(f"<code>{escape(name)}</code>" for name in names)
-
-
-def _page(title: str, body: str) -> str:
-    links = "".join(f'<a href="/docs/{name}">{escape(label)}</a>' for name, label in GUIDES.items())
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f'<nav><a href="/docs">Tieline {__version__}</a>{links}</nav><h1>{escape(title)}</h1>{body}</body></html>'
-    )

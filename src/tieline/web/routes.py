@@ -53,6 +53,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/readyz", Face.SERVICE, {"GET": Open(health.ready)}),
     Endpoint("/metrics", Face.SERVICE, {"GET": Open(health.numbers)}),
     Endpoint("/docs", Face.SERVICE, {"GET": Open(docs.index)}),
+    Endpoint("/docs/search", Face.SERVICE, {"GET": Open(docs.search)}),
     Endpoint("/docs/{name}", Face.SERVICE, {"GET": Open(docs.guide)}),
     Endpoint("/docs/errors/{slug}", Face.SERVICE, {"GET": Open(docs.problem)}),
     Endpoint("/import/{what}", Face.SERVICE, {"POST": transfers.import_rows}),
