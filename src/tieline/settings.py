@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     failed_logins_per_minute: int
     access_token_seconds: int
     refresh_token_seconds: int
+    refresh_families_max: int
     signing_keys_ms: int
     url_bytes_max: int
     header_bytes_max: int

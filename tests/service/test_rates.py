@@ -47,3 +47,16 @@ def test_an_address_that_fails_to_log_in_too_often_has_to_wait(database, open_fo
         assert failed == [401] * PER_MINUTE + [429]
         form = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "tl_" + "y" * 43}
         assert httpx.post(f"{server.url}/api/v2/auth/token", data=form).status_code == 429
+        refresh = {"refresh_token": "tr_YWNtZQ.unknown"}
+        assert httpx.post(f"{server.url}/api/v2/auth/refresh", data=refresh).status_code == 429
+        assert httpx.get(url, headers={"authorization": "Bearer a.b.c"}).status_code == 429
+
+
+def test_a_key_that_holds_passes_at_an_address_that_has_failed_too_often(database, open_folder, acme):
+    with serving(open_folder, database, TIELINE_FAILED_LOGINS_PER_MINUTE="1", TIELINE_KEY_CACHE_MS="1") as server:
+        wrong = {"apikey": "tl_" + "x" * 43}
+        assert [httpx.get(f"{server.url}/company", headers=wrong).status_code for _ in range(3)] == [401, 429, 429]
+        for key in acme.keys.values():
+            for _ in range(2):
+                assert httpx.get(f"{server.url}/company", headers={"apikey": key}).status_code == 200
+        assert httpx.get(f"{server.url}/company", headers=wrong).status_code == 429

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -18,8 +19,12 @@ from tieline.sql.statement import Sql, shipped
 
 log = structlog.stdlib.get_logger()
 
-# Known and unknown keys that are remembered at a time; when there are more, all are forgotten.
+# So many keys, and so many texts that are none, are remembered at a time; when there are more, all are forgotten.
 REMEMBERED_MAX = 10_000
+
+
+Place = TypeVar("Place")
+Value = TypeVar("Value")
 
 
 class Key(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,7 +46,7 @@ class Key(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    key: Key | None
+    key: Key
     until: float
 
 
@@ -53,6 +58,8 @@ class Callers:
         self._seconds = settings.key_cache_ms / 1000
         self._interval_seconds = settings.key_usage_interval_ms / 1000
         self._remembered: dict[bytes | tuple[str, str], _Remembered] = {}
+        # Texts that are no key, until when. Apart, so that those who try many push out no key.
+        self._unknown: dict[bytes | tuple[str, str], float] = {}
         self._used: defaultdict[str, set[str]] = defaultdict(set)
         self._writer: asyncio.Task[None] | None = None
 
@@ -67,13 +74,18 @@ class Callers:
             await asyncio.gather(self._writer, return_exceptions=True)
         await self._flush()
 
-    async def find(self, digest: bytes, request_id: str) -> Key | None:
+    async def find(self, digest: bytes, request_id: str, party: str) -> Key | None:
         """The key whose text has this SHA-256, if there is one that holds.
+
+        `party`: who waits for the database if many ask at once. For a key that was valid a moment ago, it is the key's
+        company.
 
         Raises:
             Problem: the database cannot be asked.
         """
-        return await self._key(digest, Sql(shipped("keys/find_by_hash"), (digest.hex(),)), Session("", "", request_id))
+        known = self._remembered.get(digest)
+        statement = Sql(shipped("keys/find_by_hash"), (digest.hex(),))
+        return await self._key(digest, statement, Session("", "", request_id), known.key.company_id if known else party)
 
     async def find_by_id(self, company_id: str, key_id: str, request_id: str) -> Key | None:
         """The key that a token of ours stands for, if it still holds.
@@ -82,12 +94,7 @@ class Callers:
             Problem: the database cannot be asked.
         """
         statement = Sql(shipped("keys/find_by_id"), (company_id, key_id))
-        return await self._key((company_id, key_id), statement, Session(company_id, "", request_id))
-
-    def remembers(self, digest: bytes) -> bool:
-        """True if `find` would answer without asking the database."""
-        remembered = self._remembered.get(digest)
-        return remembered is not None and time.monotonic() <= remembered.until
+        return await self._key((company_id, key_id), statement, Session(company_id, "", request_id), company_id)
 
     def recall(self, digest: bytes) -> Key | None:
         """The answer of `find`, if that is a key and the database need not be asked."""
@@ -96,19 +103,24 @@ class Callers:
             return None
         return self._used_now(remembered.key)
 
-    async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session) -> Key | None:
+    async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session, party: str) -> Key | None:
         now = time.monotonic()
         remembered = self._remembered.get(place)
-        if remembered is None or remembered.until < now:
-            rows = await self._connections.run(question, session, lane=AUTH)
-            found = msgspec.json.decode(rows[0][0] or b"", type=Key) if rows else None
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered.clear()
-            remembered = self._remembered[place] = _Remembered(found, now + self._seconds)
-        return self._used_now(remembered.key)
+        if remembered is not None and now <= remembered.until:
+            return self._used_now(remembered.key)
+        if self._unknown.get(place, 0) >= now:
+            return None
+        rows = await self._connections.run(question, session, lane=AUTH, party=party)
+        if not rows:
+            self._remembered.pop(place, None)
+            _make_room(self._unknown)[place] = now + self._seconds
+            return None
+        found = msgspec.json.decode(rows[0][0] or b"", type=Key)
+        _make_room(self._remembered)[place] = _Remembered(found, now + self._seconds)
+        return self._used_now(found)
 
-    def _used_now(self, key: Key | None) -> Key | None:
-        if key is None or not key.holds:
+    def _used_now(self, key: Key) -> Key | None:
+        if not key.holds:
             return None
         self._used[key.company_id].add(key.id)
         return key
@@ -126,3 +138,10 @@ class Callers:
                 await self._connections.run(statement, Session(company_id, "", ""), lane=SINGLE)
             except (Problem, DatabaseError) as error:
                 log.warning("The times of last use could not be written.", reason=str(error))
+
+
+def _make_room(remembered: dict[Place, Value]) -> dict[Place, Value]:
+    """The same, emptied if it is full."""
+    if len(remembered) >= REMEMBERED_MAX:
+        remembered.clear()
+    return remembered

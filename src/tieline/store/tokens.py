@@ -18,12 +18,15 @@ from tieline.postgres import run as constraints
 from tieline.postgres.connections import Connections
 from tieline.postgres.lane import AUTH
 from tieline.postgres.session import Session
+from tieline.problems import Problem
 from tieline.settings import Settings
 from tieline.sql.statement import Sql, json_text, shipped
 
 ALGORITHM = "HS256"
 ISSUER = "tieline"
 REFRESH_PREFIX = "tr_"
+# The spent tokens of a family that are kept. When one of them comes back, the family ends.
+SPENT_MAX = 20
 # A token of an unknown key asks the database for the keys again, at most this often.
 UNKNOWN_KEY_SECONDS = 1
 
@@ -121,32 +124,48 @@ class SigningKeys:
 
 
 async def start_family(
-    connections: Connections, session: Session, key_id: str, scopes: Sequence[str], lifetime_seconds: int
+    connections: Connections, session: Session, key_id: str, scopes: Sequence[str], settings: Settings
 ) -> str:
-    """The first refresh token of a login."""
+    """The first refresh token of a login. The key's oldest families are forgotten when it has too many."""
     token = _new_refresh_token(session.company_id)
-    scopes_json, lifetime = json_text(scopes), str(lifetime_seconds)
-    await constraints.run(connections, session, "tokens/add", key_id, _hash(token), scopes_json, lifetime)
+    lifetime, families_max = str(settings.refresh_token_seconds), str(settings.refresh_families_max)
+    values = (key_id, _hash(token), json_text(scopes), lifetime, families_max)
+    await constraints.run(connections, session, "tokens/add", *values)
     return token
 
 
-async def refresh(connections: Connections, token: str, request_id: str, lifetime_seconds: int) -> Refreshed:
+async def key_of(connections: Connections, token: str, request_id: str, party: str) -> tuple[str, str] | None:
+    """The company and the id of the key that a refresh token was given for; None if the token is not known.
+
+    `party`: whose share of the lane it takes. A token may name any company.
+    """
+    company_id = _company_of(token)
+    if company_id is None:
+        return None
+    statement = Sql(shipped("tokens/holder"), (company_id, _hash(token)))
+    rows = await connections.run(statement, Session(company_id, "", request_id), lane=AUTH, party=party)
+    return (company_id, (rows[0][0] or b"").decode()) if rows else None
+
+
+async def refresh(connections: Connections, token: str, request_id: str, settings: Settings) -> Refreshed:
     """Spend a refresh token.
 
     Raises:
         Problem: 401, it is unknown, expired or spent (then its whole family ends), or its key was revoked.
     """
     company_id = _company_of(token)
+    if company_id is None:
+        raise unknown_refresh_token()
     following = _new_refresh_token(company_id)
     session = Session(company_id, "", request_id)
-    rows = await constraints.run(
-        connections, session, "tokens/refresh", _hash(token), _hash(following), str(lifetime_seconds)
-    )
+    lifetime, spent_max = str(settings.refresh_token_seconds), str(SPENT_MAX)
+    values = (_hash(token), _hash(following), lifetime, spent_max)
+    rows = await constraints.run(connections, session, "tokens/refresh", *values)
     spent, is_ended = rows[0]
     if spent is None:
         if is_ended == b"t":
             raise problems.token_revoked()
-        raise problems.unauthorized("The refresh token is not known, has expired or was used before.")
+        raise unknown_refresh_token()
     made = msgspec.json.decode(spent, type=_Spent)
     return Refreshed(made.key_id, company_id, made.scopes, following)
 
@@ -157,12 +176,17 @@ def _new_refresh_token(company_id: str) -> str:
     return f"{REFRESH_PREFIX}{company}.{secrets.token_urlsafe(32)}"
 
 
-def _company_of(token: str) -> str:
+def unknown_refresh_token() -> Problem:
+    """A refresh token gives nothing, for a reason that is not told."""
+    return problems.unauthorized("The refresh token is not known, has expired or was used before.")
+
+
+def _company_of(token: str) -> str | None:
     company = token.removeprefix(REFRESH_PREFIX).partition(".")[0]
     try:
         return base64.b64decode(company + "=" * (-len(company) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise problems.unauthorized("The refresh token is not known, has expired or was used before.") from None
+        return None
 
 
 def _hash(token: str) -> str:

@@ -28,11 +28,14 @@ from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
 from tieline.web import accept, docs, logs, respond, routes
+from tieline.web.asgi import Receive, Scope, Send
 from tieline.web.auth import authenticate
 from tieline.web.face import Face
+from tieline.web.in_flight import Flight, InFlight
 from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
-from tieline.web.request import ClientGoneError, Receive, Request, Scope, Send
+from tieline.web.readiness import Readiness
+from tieline.web.request import ClientGoneError, Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
 from tieline.web.turns import Turns
@@ -67,7 +70,7 @@ class App:
         """`dsn`: the migrated database, embedded or not."""
         revive = None if settings.database_url else partial(embedded.ensure_running, settings.data_path)
         connections = Connections(lanes_of(settings, dsn), settings, revive)
-        self._in_flight = 0
+        self._in_flight = InFlight(settings)
         self._server = Server(
             settings,
             Limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max),
@@ -76,8 +79,9 @@ class App:
             Callers(connections, settings),
             SigningKeys(connections, settings),
             Rates(settings),
-            Metrics(connections, lambda: self._in_flight),
+            Metrics(connections, lambda: self._in_flight.working.taken),
             Turns(settings.transfers_max),
+            Readiness(connections),
             dsn,
         )
         # Unique: a random prefix for the process, then a counter.
@@ -115,9 +119,9 @@ class App:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        request = Request(scope, receive, self._body_seconds_max)
+        flight = Flight(self._in_flight, receive)
+        request = Request(scope, flight, self._body_seconds_max)
         request.id = sane_request_id(request) or next(self._request_ids)
-        self._in_flight += 1
         try:
             answer = await self._answer(request, started)
         except Problem as problem:
@@ -128,7 +132,7 @@ class App:
             log.exception("A request failed.", request_id=request.id, method=request.method, route=request.route)
             answer = respond.refusal(problems.internal_error(), request)
         finally:
-            self._in_flight -= 1
+            flight.end()
         if len(answer.body) >= self._server.settings.gzip_bytes_min:
             answer = await respond.compressed(answer, request)
         await respond.send(answer, request, started, send)
@@ -137,9 +141,6 @@ class App:
         logs.request_answered(request, answer.status, seconds)
 
     async def _answer(self, request: Request, started: float) -> Answer:
-        # Past the limit a request is refused at once: in an endless queue all would wait too long.
-        if self._in_flight > self._server.settings.requests_in_flight_max:
-            raise problems.too_busy()
         require_sane_head(request, self._server.settings)
         if docs.is_asked_by_a_browser(request):
             return docs.welcome()
@@ -147,6 +148,8 @@ class App:
         endpoint, handler = match.endpoint, match.handler
         request.face, request.route, request.parameters = endpoint.face, endpoint.path, match.parameters
         if isinstance(handler, routes.Open):
+            if handler.is_counted:
+                request.flight.begin(request.party)
             return await handler.handler(self._server, request)
         caller = await authenticate(self._server, request)
         request.timings["auth"] = perf_counter() - started

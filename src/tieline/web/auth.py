@@ -6,6 +6,7 @@ import msgspec
 
 from tieline import problems
 from tieline.postgres.session import Session
+from tieline.store import tokens
 from tieline.store.callers import Key
 from tieline.web.request import Request
 from tieline.web.server import Server
@@ -44,35 +45,53 @@ async def authenticate(server: Server, request: Request) -> Caller:
             raise problems.unauthorized("The key is not known, has expired or was revoked.")
         scopes = with_included(key.scopes)
     request.company_id, request.actor = key.company_id, key.id
+    request.flight.begin(key.company_id)
     request.rate_headers = server.rates.count(key.company_id, key.id, key.rate_limit)
     return Caller(key.company_id, key.id, key.name, scopes)
 
 
 async def known_key(server: Server, request: Request, secret: str) -> Key | None:
-    """The key with this secret, if it is valid; a failure counts against the client's address.
+    """The key with this secret, if it is valid. A failure counts against the client's address.
+
+    A key that holds passes however often others at its address have failed: who shares a proxy with somebody that
+    tries keys must not be locked out.
 
     Raises:
-        Problem: 429, the address has failed too often.
+        Problem: 429, it is no key, and the address has failed too often.
     """
     if len(secret) > SECRET_LENGTH_MAX:
         return None
     digest = sha256(secret.encode(errors="surrogatepass")).digest()
     key = server.callers.recall(digest)
-    if key is not None:
-        return key
-    if not server.callers.remembers(digest):
-        server.rates.require_few_failures(request.client)
-    key = await server.callers.find(digest, request.id)
+    if key is None:
+        request.flight.begin(request.party)
+        key = await server.callers.find(digest, request.id, request.party)
     if key is None:
         server.rates.count_failure(request.client)
     return key
 
 
+async def holder(server: Server, request: Request, refresh_token: str) -> Key:
+    """The key that a refresh token was given for; an unknown token counts against the client's address.
+
+    Raises:
+        Problem: 401, it is unknown, or the key has ended; 429, the address has failed too often.
+    """
+    found = await tokens.key_of(server.connections, refresh_token, request.id, request.party)
+    if found is None:
+        server.rates.count_failure(request.client)
+        raise tokens.unknown_refresh_token()
+    key = await server.callers.find_by_id(*found, request.id)
+    if key is None:
+        raise problems.token_revoked()
+    return key
+
+
 async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str]]:
     """The key behind an access token, and the scopes of the token."""
+    request.flight.begin(request.party)
     claims = await server.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
     if claims is None:
-        server.rates.require_few_failures(request.client)
         server.rates.count_failure(request.client)
         raise problems.unauthorized("The token is not one of this service, or it has expired.")
     key = await server.callers.find_by_id(claims.company, claims.sub, request.id)

@@ -51,23 +51,15 @@ class Rates:
             raise problems.too_many_requests(_seconds_until(window.ends_at), headers)
         return headers
 
-    def require_few_failures(self, address: str) -> None:
-        """Let an address log in.
+    def count_failure(self, address: str) -> None:
+        """Count a failed login of an address.
 
         Raises:
             Problem: 429, it has failed too often.
         """
-        # Not by `get`, which looks twice: the window may expire in between.
-        try:
-            window = self._failures[address]
-        except KeyError:
-            return
-        if window.count >= self._failures_max:
+        window = _counted(self._failures, address)
+        if window.count > self._failures_max:
             raise problems.too_many_requests(_seconds_until(window.ends_at))
-
-    def count_failure(self, address: str) -> None:
-        """Count a failed login of an address."""
-        _counted(self._failures, address)
 
 
 def _counted(windows: TTLCache[Place, Window], place: Place) -> Window:

@@ -1,16 +1,14 @@
 """A request as handlers see it. Its body is read when a handler asks for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO
 
 from tieline import problems
+from tieline.web.asgi import Scope
 from tieline.web.face import Face
+from tieline.web.in_flight import Flight
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 # Names in lower case, and values.
 Headers = list[tuple[str, str]]
 # Takes status, headers and body; tells whether it sent them.
@@ -30,10 +28,12 @@ class Request:
         "client",
         "company_id",
         "face",
+        "flight",
         "headers",
         "id",
         "method",
         "parameters",
+        "party",
         "path",
         "query",
         "rate_headers",
@@ -43,7 +43,7 @@ class Request:
         "timings",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, body_seconds_max: float) -> None:
+    def __init__(self, scope: Scope, flight: Flight, body_seconds_max: float) -> None:
         """Take over an ASGI scope of type http."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -67,10 +67,13 @@ class Request:
         # The client's address; failed logins count against it.
         client: tuple[str, int] | None = scope.get("client")
         self.client = client[0] if client else ""
+        # Who takes places before the caller is known. The empty one would be the service itself.
+        self.party = self.client or "unknown"
         # A faster way to send an answer in one piece, if the server offers one. It is taken out of the scope, since it
         # refers to the scope: only the garbage collector undoes such circles, and it stops everything for milliseconds.
         self.send_whole: SendWhole | None = scope.get("extensions", {}).pop(WHOLE_ANSWER, None)
-        self._receive = receive
+        self.flight = flight
+        self._receive = flight.receive
         self._body_seconds_max = body_seconds_max
 
     def header(self, name: bytes) -> str | None:

@@ -10,8 +10,9 @@ import msgspec
 
 from tieline import problems
 from tieline.problems import Problem
+from tieline.web.asgi import Message, Send
 from tieline.web.face import Face, face_of
-from tieline.web.request import Headers, Message, Request, Send
+from tieline.web.request import Headers, Request
 
 JSON = "application/json; charset=utf-8"
 # Higher levels take at least twice as long and save only a tenth of the bytes.

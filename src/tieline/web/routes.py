@@ -24,9 +24,10 @@ OpenHandler = Callable[[Server, Request], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A handler that needs no key."""
+    """A handler that needs no key. `is_counted`: past the limit of requests in flight, it is refused."""
 
     handler: OpenHandler
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Match(msgspec.Struct, frozen=True):
 ELEMENT = "/api/v2/elements/{id}"
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("/healthz", Face.SERVICE, {"GET": Open(health.alive)}),
-    Endpoint("/readyz", Face.SERVICE, {"GET": Open(health.ready)}),
+    Endpoint("/healthz", Face.SERVICE, {"GET": Open(health.alive, is_counted=False)}),
+    Endpoint("/readyz", Face.SERVICE, {"GET": Open(health.ready, is_counted=False)}),
     Endpoint("/metrics", Face.SERVICE, {"GET": Open(health.numbers)}),
     Endpoint("/docs", Face.SERVICE, {"GET": Open(docs.index)}),
     Endpoint("/docs/search", Face.SERVICE, {"GET": Open(docs.search)}),

@@ -10,6 +10,7 @@ from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
 from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
+from tieline.web.readiness import Readiness
 from tieline.web.turns import Turns
 
 
@@ -26,5 +27,6 @@ class Server:
     rates: Rates
     metrics: Metrics
     transfers: Turns
+    readiness: Readiness
     # It may hold a password.
     dsn: str = field(repr=False)

@@ -58,11 +58,10 @@ async def issue(server: Server, request: Request) -> Answer:
     key = await auth.known_key(server, request, client_secret)
     if key is None or key.id != client_id:
         raise _refused("invalid_client", problems.unauthorized("The client id or its secret is not known."))
+    _count(server, request, key)
     granted = _granted(key, asked.scope)
     session = Session(key.company_id, key.id, request.id)
-    lifetime = server.settings.refresh_token_seconds
-    following = await tokens.start_family(server.connections, session, key.id, granted, lifetime)
-    request.company_id, request.actor = key.company_id, key.id
+    following = await tokens.start_family(server.connections, session, key.id, granted, server.settings)
     return await _answer(server, key.company_id, key.id, granted, following)
 
 
@@ -73,13 +72,17 @@ async def refresh(server: Server, request: Request) -> Answer:
         said = problems.missing_parameter("refresh_token", "refresh_token is missing.", "body")
         raise _refused("invalid_request", said)
     try:
-        spent = await tokens.refresh(
-            server.connections, asked.refresh_token, request.id, server.settings.refresh_token_seconds
-        )
+        _count(server, request, await auth.holder(server, request, asked.refresh_token))
+        spent = await tokens.refresh(server.connections, asked.refresh_token, request.id, server.settings)
     except Problem as problem:
         raise (_refused("invalid_grant", problem) if problem.status == 401 else problem) from None
-    request.company_id, request.actor = spent.company_id, spent.key_id
     return await _answer(server, spent.company_id, spent.key_id, list(spent.scopes), spent.refresh_token)
+
+
+def _count(server: Server, request: Request, key: Key) -> None:
+    """Count a login as a request of its key, before a refresh token is made or spent."""
+    request.company_id, request.actor = key.company_id, key.id
+    request.rate_headers = server.rates.count(key.company_id, key.id, key.rate_limit)
 
 
 async def _answer(server: Server, company_id: str, key_id: str, granted: list[str], refresh_token: str) -> Answer:

@@ -1,5 +1,6 @@
 -- $2: hash of the token that is spent; $3: hash of the one that follows it; $4: its lifetime in seconds. Of two at once
--- the second waits for the first's row, sees it spent and gets nothing.
+-- the second waits for the first's row, sees it spent and gets nothing. All but the last $5 spent tokens of the family
+-- are deleted.
 with presented as (
     select t.*, k."revokedAt" is not null or k."expiresAt" <= now() as "isEnded"
     from tieline."refreshToken" t
@@ -14,6 +15,14 @@ with presented as (
     insert into tieline."refreshToken" ("companyId", "familyId", "keyId", "tokenHash", scopes, "expiresAt")
     select $1, "familyId", "keyId", $3, scopes, now() + make_interval(secs => $4::float8) from spent
     returning 1
+), forgotten as (
+    delete from tieline."refreshToken" t
+    where t."companyId" = $1 and exists (select 1 from spent) and t.id in (
+        select o.id from tieline."refreshToken" o join presented p on p."familyId" = o."familyId"
+        where o."companyId" = $1 and o."spentAt" is not null
+        order by o.id desc
+        offset $5::int - 1
+    )
 ), ended as (
     update tieline."refreshToken" t set "revokedAt" = now() from presented p
     where t."companyId" = $1 and t."familyId" = p."familyId" and p."spentAt" is not null and t."revokedAt" is null
