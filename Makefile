@@ -18,6 +18,8 @@ run: .venv/run.stamp ## serve on http://127.0.0.1:8400 with a PostgreSQL of its 
 test: .venv/test.stamp ## run all tests against real servers
 	@# The README's examples use curl.
 	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
+	@# A test puts it between the server and PostgreSQL.
+	@command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { apt-get update -q && apt-get install -qy pgbouncer; }
 	$(BIN)/pytest -n $(WORKERS)
 
 check: .venv/test.stamp ## formatting, lint, types, layers, spelling

@@ -14,6 +14,7 @@ from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings, SettingsError
 
+POOLED = "one between Tieline and the database, such as PgBouncer"
 CLOCK_SECONDS_MAX = 5
 
 
@@ -61,6 +62,7 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
     too_old = "Move to PostgreSQL 15 or newer." if found.version < 150000 else None
     findings = [
         Finding("database", f"PostgreSQL {found.version_text}, {kind}", too_old),
+        _of_pooler(found),
         Finding(
             "encoding", found.encoding, None if found.encoding == "UTF8" else "Make the database with encoding UTF8."
         ),
@@ -97,6 +99,14 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             _remedy(found.missing_routines, "make again as in the migrations and functions: {}."),
         ),
     ]
+
+
+def _of_pooler(found: Database) -> Finding:
+    if not found.is_pooled:
+        return Finding("pooler", "none between Tieline and the database")
+    return Finding(
+        "pooler", f"{POOLED}: nothing is prepared, settings go with each transaction", found.pooler_advice or None
+    )
 
 
 def _compared(kind: str, difference: Difference, remedy_of_changed: str) -> Finding:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from tieline.cli import first_key
 from tieline.cli.terminal import Options, RefusalError, answer, say, setting
-from tieline.postgres import account, database
+from tieline.postgres import account, database, pooler
 from tieline.postgres.migrate import shipped_migrations
 from tieline.settings import Settings
 
@@ -34,6 +34,8 @@ def serve(
     settings = (options or Options()).load(host=host, port=port, workers=workers)
     with _alone(settings), database.opened(settings) as dsn:
         with database.connected(dsn) as conn:
+            if pooler.is_pooled(conn):
+                say("A pooler such as PgBouncer is in between: each transaction brings its settings to the database.")
             path = first_key.ensure(conn, settings.data_path, has_embedded=not settings.database_url)
         if path is not None:
             say(f"The registry is new: the key for the company {first_key.COMPANY!r} is in {path}")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import LiteralString
 
 import structlog
 from psycopg import OperationalError
@@ -12,6 +11,7 @@ from tieline import problems
 from tieline.postgres.connect import connect
 from tieline.postgres.lane import Lane, Lines
 from tieline.postgres.pipeline import ConnectionLostError, DatabaseError, Pipeline, Row, Work
+from tieline.postgres.pooler import session_sql, transaction_sql
 from tieline.postgres.session import Session
 from tieline.settings import Settings
 from tieline.sql.statement import Sql
@@ -26,12 +26,6 @@ CONNECT_SECONDS_MAX = 5
 # A server that is silent for so much longer than its own timeout allows counts as dead.
 SILENCE_SECONDS = 5.0
 WATCH_SECONDS = 1.0
-
-# jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
-SESSION: LiteralString = """
-set role tieline_server; set search_path = tieline; set timezone = 'UTC'; set client_encoding = 'UTF8';
-set default_text_search_config = 'pg_catalog.english'; set jit = off; set datestyle = 'ISO';
-set statement_timeout = """
 
 
 class Connections:
@@ -160,9 +154,9 @@ class Connections:
     async def _connect(self, lines: Lines) -> asyncio.Future[str]:
         """Open a connection of a lane; the future gets the reason of its end."""
         lane = lines.lane
-        conninfo = make_conninfo(lane.dsn, application_name="tieline")
+        conninfo = make_conninfo(lane.dsn, application_name="tieline", client_encoding="UTF8")
         prepare = session_sql(lane.timeout_ms)
-        pgconn = await asyncio.to_thread(connect, conninfo.encode(), prepare, CONNECT_SECONDS_MAX)
+        pgconn, is_pooled = await asyncio.to_thread(connect, conninfo.encode(), prepare, CONNECT_SECONDS_MAX)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def lost(reason: str) -> None:
@@ -176,6 +170,7 @@ class Connections:
             prepared_max=self._settings.prepared_statements_max,
             lost=lost,
             idle=lambda: lines.on_idle(line),
+            brought=transaction_sql(lane.timeout_ms) if is_pooled else None,
         )
         watch = asyncio.create_task(_watch(line, lane.timeout_ms / 1000 + SILENCE_SECONDS))
         lines.add(line)
@@ -189,11 +184,6 @@ async def _watch(line: Pipeline, silence_seconds_max: float) -> None:
         await asyncio.sleep(WATCH_SECONDS)
         if line.in_flight and loop.time() - line.progress_at > silence_seconds_max:
             line.end("the server did not answer in time")
-
-
-def session_sql(statement_timeout_ms: int) -> bytes:
-    """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
-    return (SESSION + str(statement_timeout_ms)).encode()
 
 
 def _settings(session: Session) -> list[bytes | None]:

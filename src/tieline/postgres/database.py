@@ -7,7 +7,7 @@ from typing import TypeAlias
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tieline.postgres import embedded
+from tieline.postgres import embedded, pooler
 from tieline.postgres.migrate import OtherReleaseError, migrate
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings
@@ -17,6 +17,7 @@ Connection: TypeAlias = psycopg.Connection
 
 CONNECT_SECONDS_MAX = 10
 SERVER_VERSION_MIN = 150000
+SESSION_SQL = "select set_config('TimeZone', 'UTC', false), pg_backend_pid()"
 
 
 class DatabaseUnusableError(Exception):
@@ -54,7 +55,8 @@ def connected(dsn: str) -> Generator[Connection]:
             dsn, autocommit=True, cursor_factory=psycopg.RawCursor, connect_timeout=CONNECT_SECONDS_MAX
         ) as conn,
     ):
-        conn.execute("set timezone to 'UTC'")
+        (_, backend) = conn.execute(SESSION_SQL).fetchone() or ("", 0)
+        pooler.unprepare_if_pooled(conn, backend)
         yield conn
 
 
@@ -67,11 +69,13 @@ def without_password(dsn: str) -> tuple[str, str]:
 
 def _migrate(dsn: str) -> None:
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX) as conn:
+        # Nothing is prepared: a pooler would keep it, and another client's statement of the same name would fail.
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX, prepare_threshold=None) as conn:
             if conn.info.server_version < SERVER_VERSION_MIN:
                 raise DatabaseUnusableError("Tieline needs PostgreSQL 15 or newer.")
             migrate(conn)
     except OtherReleaseError as error:
         raise DatabaseUnusableError(str(error)) from error
     except psycopg.Error as error:
-        raise DatabaseUnusableError(f"The database cannot be used: {str(error).strip()}") from error
+        said = str(error).strip()
+        raise DatabaseUnusableError(f"The database cannot be used: {said}{pooler.advice(said)}") from error

@@ -6,6 +6,7 @@ from functools import cache
 
 import psycopg
 
+from tieline.postgres import pooler
 from tieline.postgres.database import connected
 from tieline.postgres.migrate import Comparison, compare, shipped_functions, shipped_migrations
 from tieline.sql.statement import shipped
@@ -27,6 +28,9 @@ class Database:
     sorts_by_code_point: bool
     clock: float
     comparison: Comparison
+    is_pooled: bool = False
+    # How to set the pooler; empty if nothing is wrong.
+    pooler_advice: str = ""
     may_take_role: bool = False
     unforced: list[str] = field(default_factory=list[str])
     broken_indexes: list[str] = field(default_factory=list[str])
@@ -46,7 +50,20 @@ def examine_database(dsn: str) -> Database:
             found.unforced = _names(conn, "health/unforced")
             found.broken_indexes = _names(conn, "health/broken_indexes", shipped_indexes())
             found.missing_routines = _names(conn, "health/missing_routines", *_routines())
+        found.is_pooled = pooler.is_pooled(conn)
+        if found.is_pooled:
+            found.pooler_advice = _pooler_advice(conn)
         return found
+
+
+def _pooler_advice(conn: psycopg.Connection) -> str:
+    """Try a transaction through the pooler. It may end the connection for that."""
+    try:
+        with conn.transaction():
+            conn.execute("select 1")
+    except psycopg.Error as error:
+        return pooler.advice(str(error)).removeprefix(". ")
+    return ""
 
 
 @cache

@@ -1,9 +1,11 @@
 """Bring a database up to this release: each migration once, and each function whose text has changed."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import psycopg
 
@@ -16,6 +18,7 @@ TRIGGERS = "triggers"
 
 # Name of a file → SHA-256 of its text, in the order in which the files are applied.
 Checksums = Mapping[str, str]
+Cursor: TypeAlias = psycopg.RawCursor[tuple[str, str, str]]
 
 
 class OtherReleaseError(Exception):
@@ -75,17 +78,44 @@ def migrate(conn: psycopg.Connection) -> list[str]:
         OtherReleaseError: the database is of a newer release, or an applied migration had another text.
     """
     cursor = psycopg.RawCursor(conn)
-    cursor.execute("select pg_advisory_lock($1)", (ADVISORY_LOCK,))
-    try:
+    with _turn(conn, cursor):
         _send(cursor, "ledger/prepare")
+    applied: list[str] = []
+    while name := _next_migration(conn, cursor):
+        applied.append(name)
+    return applied + _functions(conn, cursor)
+
+
+@contextmanager
+def _turn(conn: psycopg.Connection, cursor: Cursor) -> Generator[None]:
+    """A transaction that no other process that migrates has at the same time.
+
+    The lock ends with the transaction: a pooler may give the next one to another connection.
+    """
+    with conn.transaction():
+        cursor.execute("select pg_advisory_xact_lock($1)", (ADVISORY_LOCK,))
+        yield
+
+
+def _next_migration(conn: psycopg.Connection, cursor: Cursor) -> str | None:
+    """Apply the first migration that is missing, and tell its name."""
+    with _turn(conn, cursor):
+        # Another process may have applied some since the last turn.
         migrations = _comparison(cursor).migrations
         _require_known("migration", migrations)
         _require_unchanged(migrations)
-        for name in migrations.missing:
-            with conn.transaction():
-                _apply(cursor, f"migrations/{name}")
-                cursor.execute(shipped("ledger/note_migration"), (name, shipped_migrations()[name]))
-        # Not before: a migration drops the functions that a release no longer has.
+        if not migrations.missing:
+            return None
+        name = migrations.missing[0]
+        _apply(cursor, f"migrations/{name}")
+        cursor.execute(shipped("ledger/note_migration"), (name, shipped_migrations()[name]))
+        return name
+
+
+def _functions(conn: psycopg.Connection, cursor: Cursor) -> list[str]:
+    """Apply the functions whose text differs. A migration drops those that a release no longer has."""
+    # In one transaction: functions call each other, and no request may see half of a release.
+    with _turn(conn, cursor):
         differing = _comparison(cursor).functions
         _require_known("function", differing)
         wanted = {*differing.missing, *differing.changed}
@@ -93,18 +123,14 @@ def migrate(conn: psycopg.Connection) -> list[str]:
             # A function that somebody dropped may have taken its triggers with it (cascade).
             wanted.add(TRIGGERS)
         functions = [name for name in shipped_functions() if name in wanted]
-        # In one transaction: functions call each other, and no request may see half of a release.
-        with conn.transaction():
-            cursor.execute("set local check_function_bodies = off")
-            for name in functions:
-                _apply(cursor, f"functions/{name}")
-                cursor.execute(shipped("ledger/note_function"), (name, shipped_functions()[name]))
-        return migrations.missing + functions
-    finally:
-        cursor.execute("select pg_advisory_unlock($1)", (ADVISORY_LOCK,))
+        cursor.execute("set local check_function_bodies = off")
+        for name in functions:
+            _apply(cursor, f"functions/{name}")
+            cursor.execute(shipped("ledger/note_function"), (name, shipped_functions()[name]))
+        return functions
 
 
-def _comparison(cursor: psycopg.RawCursor[tuple[str, str, str]]) -> Comparison:
+def _comparison(cursor: Cursor) -> Comparison:
     return compare(cursor.execute(shipped("ledger/applied")).fetchall())
 
 
@@ -122,12 +148,12 @@ def _require_unchanged(migrations: Difference) -> None:
         )
 
 
-def _apply(cursor: psycopg.RawCursor[tuple[str, str, str]], name: str) -> None:
+def _apply(cursor: Cursor, name: str) -> None:
     cursor.execute("set local search_path to tieline")
     _send(cursor, name)
 
 
-def _send(cursor: psycopg.RawCursor[tuple[str, str, str]], name: str) -> None:
+def _send(cursor: Cursor, name: str) -> None:
     """Send the statements of a file one by one: Citus does not take several at once."""
     for statement in split(shipped(name)):
         cursor.execute(statement)

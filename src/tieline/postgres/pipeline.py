@@ -103,10 +103,20 @@ class Pipeline:
     """
 
     def __init__(
-        self, pgconn: PGconn, *, prepared_max: int, lost: Callable[[str], None], idle: Callable[[], None]
+        self,
+        pgconn: PGconn,
+        *,
+        prepared_max: int,
+        lost: Callable[[str], None],
+        idle: Callable[[], None],
+        brought: tuple[bytes, bytes] | None = None,
     ) -> None:
-        """Take over a connection that connect.py has made and prepared."""
+        """Take over a connection that connect.py has made and prepared.
+
+        `brought`: behind a pooler, the SQL of a transaction's settings (pooler.py); then nothing is prepared.
+        """
         self._pgconn = pgconn
+        self._brought = brought
         self._loop = asyncio.get_running_loop()
         self._prepared_max = prepared_max
         self._lost = lost
@@ -172,12 +182,11 @@ class Pipeline:
             self._sync()
         if work.rollback:
             self._send_text(b"begin")
-        name = work.name = self._prepare(work) if work.prepared else None
+        name = work.name = self._prepare(work) if work.prepared and self._brought is None else None
         whom = work.settings[:2]
         # A neighbour's settings hold up to the sync. Its request id may stay: only writes record it.
         if self._group.whom != whom:
-            conn.send_query_prepared(SETTINGS if len(work.settings) == 3 else SETTINGS_TIME_ZONE, work.settings)
-            self._steps.append((Step.PASS, work))
+            self._send_settings(work)
             self._group.whom = whom
         if name is None:
             conn.send_query_params(work.text.encode(), work.parameters)
@@ -194,6 +203,14 @@ class Pipeline:
         elif not self._sync_is_due:
             self._sync_is_due = True
             self._loop.call_soon(self._sync_when_due)
+
+    def _send_settings(self, work: Work) -> None:
+        has_time_zone = len(work.settings) > 3
+        if self._brought is None:
+            self._pgconn.send_query_prepared(SETTINGS_TIME_ZONE if has_time_zone else SETTINGS, work.settings)
+        else:
+            self._pgconn.send_query_params(self._brought[has_time_zone], work.settings)
+        self._steps.append((Step.PASS, work))
 
     def _send_text(self, text: bytes) -> None:
         self._pgconn.send_query_params(text, [])

@@ -16,7 +16,8 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tieline import problems
 from tieline.places import Places
-from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text, session_sql
+from tieline.postgres import pooler
+from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text
 from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, Row
 from tieline.postgres.refusal import refused
 from tieline.postgres.run import DEADLOCKS, as_problem
@@ -37,7 +38,13 @@ class Transactions:
         self._settings = settings
         wait_seconds = settings.connection_wait_ms / 1000
         self._pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
-            make_conninfo(dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX, **KEEPALIVES),
+            make_conninfo(
+                dsn,
+                application_name="tieline",
+                client_encoding="UTF8",
+                connect_timeout=CONNECT_SECONDS_MAX,
+                **KEEPALIVES,
+            ),
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
             min_size=0,
             max_size=settings.batch_connections,
@@ -107,7 +114,7 @@ class Transactions:
         conn = self._connection()
         try:
             with conn.transaction(force_rollback=rollback) as transaction:
-                _set(conn, session)
+                self._set(conn, session)
                 done = work(conn)
                 if is_abandoned.is_set():
                     raise psycopg.Rollback(transaction)
@@ -139,17 +146,22 @@ class Transactions:
                 return conn
 
     def _configure(self, conn: psycopg.Connection) -> None:
-        conn.execute(session_sql(self._settings.statement_timeout_ms))
+        (backend,) = conn.execute(pooler.BACKEND).fetchone() or (0,)
+        pooler.unprepare_if_pooled(conn, backend)
+        if not pooler.is_pooled(conn):
+            conn.execute(pooler.session_sql(self._settings.statement_timeout_ms))
 
-
-def _set(conn: psycopg.Connection, session: Session) -> None:
-    """Company, actor, request and time zone, to the end of the transaction."""
-    values = [session.company_id, session.actor, session.request_id]
-    if session.time_zone is None:
-        conn.execute(SETTINGS_SQL, values)
-    else:
-        as_text(session.time_zone)
-        conn.execute(SETTINGS_TIME_ZONE_SQL, [*values, session.time_zone])
+    def _set(self, conn: psycopg.Connection, session: Session) -> None:
+        """Company, actor, request and time zone, to the end of the transaction; behind a pooler, the session's too."""
+        settings, with_time_zone = SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+        if pooler.is_pooled(conn):
+            settings, with_time_zone = pooler.transaction_sql(self._settings.statement_timeout_ms)
+        values = [session.company_id, session.actor, session.request_id]
+        if session.time_zone is None:
+            conn.execute(settings, values)
+        else:
+            as_text(session.time_zone)
+            conn.execute(with_time_zone, [*values, session.time_zone])
 
 
 def first_row(conn: Connection, statement: Sql) -> Row:

@@ -1,0 +1,58 @@
+"""A pooler between Tieline and PostgreSQL, such as PgBouncer in transaction mode.
+
+Such a pooler gives each transaction to any of its own connections to PostgreSQL. Settings of a session and prepared
+statements would stay behind on that connection and meet other clients' transactions there. So behind a pooler nothing
+is prepared, and each transaction brings its settings along.
+"""
+
+from typing import LiteralString
+
+import psycopg
+
+from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+
+# jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
+SESSION: dict[LiteralString, LiteralString] = {
+    "role": "tieline_server",
+    "search_path": "tieline",
+    "TimeZone": "UTC",
+    "default_text_search_config": "pg_catalog.english",
+    "jit": "off",
+    "DateStyle": "ISO",
+}
+# PostgreSQL's number of the connection. A pooler tells its clients numbers of its own.
+BACKEND = "select pg_backend_pid()"
+
+
+def session_sql(statement_timeout_ms: int) -> bytes:
+    """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
+    return b"select " + _settings(statement_timeout_ms, "false")
+
+
+def transaction_sql(statement_timeout_ms: int) -> tuple[bytes, bytes]:
+    """SETTINGS_SQL and SETTINGS_TIME_ZONE_SQL, with those of `session_sql` for the transaction alone."""
+    brought = b", " + _settings(statement_timeout_ms, "true")
+    # The request's own time zone comes after ours.
+    zone = SETTINGS_TIME_ZONE_SQL.removeprefix(SETTINGS_SQL)
+    return SETTINGS_SQL + brought, SETTINGS_SQL + brought + zone
+
+
+def advice(refusal: str) -> str:
+    """How to set the pooler, if its setting is the reason of a refusal; otherwise empty."""
+    return ". Set pool_mode = transaction in the pooler." if "statement pooling mode" in refusal else ""
+
+
+def unprepare_if_pooled(conn: psycopg.Connection, backend: int) -> None:
+    """Prepare nothing on a connection through a pooler. `backend`: what BACKEND has answered on it."""
+    if conn.info.backend_pid != backend:
+        conn.prepare_threshold = None
+
+
+def is_pooled(conn: psycopg.Connection) -> bool:
+    """True if `unprepare_if_pooled` has found a pooler."""
+    return conn.prepare_threshold is None
+
+
+def _settings(statement_timeout_ms: int, is_local: LiteralString) -> bytes:
+    given = {**SESSION, "statement_timeout": str(statement_timeout_ms)}
+    return ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()]).encode()
