@@ -99,8 +99,15 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, OverflowError) as error:
-        raise CannotListenError(f"Cannot listen on {host}:{port}: {error}. Choose another --host or --port.") from error
+    except UnicodeError:
+        raise CannotListenError(
+            f"Cannot listen on {host!r}: this is no name of a host. Choose another --host."
+        ) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotListenError(
+            f"Cannot listen on {host}:{port}: {reason}. Choose another --host or --port."
+        ) from error
     listener.set_inheritable(True)
     return listener
 
@@ -119,5 +126,5 @@ def _announce(url: str) -> None:
                 break
         except OSError:
             time.sleep(READY_POLL_SECONDS)
-    sys.stdout.write(f"Tieline is ready on {url}\n")
+    sys.stdout.write(f"Tieline is ready on {url}\nThe documentation is on {reachable}/docs\n")
     sys.stdout.flush()

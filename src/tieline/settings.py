@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 
 from tieline.wire import misfit
+from tieline.wire.nearest import did_you_mean
 
 PREFIX = "TIELINE_"
-# The source of defaults.
-SHIPPED = "settings.toml"
-PERCENT_MAX = 100
+# The source of values that nobody gave.
+DEFAULT = "default"
+# Settings whose values are not repeated in messages.
+SECRETS = ("database_url",)
+# Variables that begin like settings and are none.
+NO_SETTINGS = ("TIELINE_WORKER_DSN", "TIELINE_TEST_DATABASE_URL")
+# The least and the most value of a number, where that is not at least 1.
+RANGES: Mapping[str, tuple[int, int | None]] = {"port": (1, 65_535), "company_share_percent": (1, 100)}
 SYSTEM_DATA_DIR = Path("/var/lib/tieline")
 
 
@@ -101,7 +107,7 @@ def load(options: Mapping[str, str | int | None], environment: Mapping[str, str]
     Raises:
         SettingsError: a name or a value is not one of settings.toml's, or the file cannot be read.
     """
-    return _convert(gathered(options, environment))
+    return convert(gathered(options, environment))
 
 
 def gathered(options: Mapping[str, str | int | None], environment: Mapping[str, str]) -> dict[str, Given]:
@@ -142,12 +148,28 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 @cache
 def _shipped() -> dict[str, Given]:
-    return _read(resources.files("tieline").joinpath("settings.toml").read_text(encoding="utf-8"), SHIPPED)
+    text = resources.files("tieline").joinpath("settings.toml").read_text(encoding="utf-8")
+    return {name: Given(given.value, DEFAULT) for name, given in _read(text, DEFAULT).items()}
+
+
+def strangers(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that looks like a setting and is none, such as a mistyped one.
+
+    >>> strangers({"TIELINE_PROT": "80", "TIELINE_PORT": "80", "PATH": "/bin"})
+    ['TIELINE_PROT is no setting and has no effect. Did you mean TIELINE_PORT?']
+    """
+    known = [name.upper() for name in (*Settings.__struct_fields__, "settings")]
+    given = [name.removeprefix(PREFIX) for name, value in environment.items() if name.startswith(PREFIX) and value]
+    return [
+        f"{PREFIX}{name} is no setting and has no effect.{did_you_mean(name, known, PREFIX)}"
+        for name in sorted(given)
+        if name not in known and PREFIX + name not in NO_SETTINGS
+    ]
 
 
 def _from_file(named: str, data_dir: str) -> dict[str, Given]:
     if named:
-        path = Path(named)
+        path = Path(named).expanduser()
         if not path.is_file():
             raise SettingsError(f"There is no settings file {path}.")
     else:
@@ -156,8 +178,11 @@ def _from_file(named: str, data_dir: str) -> dict[str, Given]:
             return {}
     try:
         return _read(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}, line {line}: the settings file is not UTF-8 text.") from error
 
 
 def _read(text: str, file: str) -> dict[str, Given]:
@@ -171,28 +196,47 @@ def _read(text: str, file: str) -> dict[str, Given]:
 def _line(text: str, name: str) -> str:
     r"""The line of a setting in the text of a file.
 
-    >>> _line("host = '::'\nport = 1", "port")
-    ', line 2'
+    >>> _line("host = '::'\nport = 1", "port"), _line("# ours\n['server']\nport = 1", "server")
+    (', line 2', ', line 2')
     """
-    starts = (number for number, line in enumerate(text.splitlines(), 1) if re.match(rf"{re.escape(name)}\s*=", line))
-    number = next(starts, None)
+    start = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
+    number = next((number for number, line in enumerate(text.splitlines(), 1) if start.match(line)), None)
     return "" if number is None else f", line {number}"
 
 
-def _convert(given: Mapping[str, Given]) -> Settings:
+def convert(given: Mapping[str, Given]) -> Settings:
+    """Check the values that `gathered` gives.
+
+    Raises:
+        SettingsError: a name or a value is not one of settings.toml's.
+    """
     try:
         settings = msgspec.convert({name: one.value for name, one in given.items()}, Settings, strict=False)
     except msgspec.ValidationError as error:
         wrong = misfit.read(str(error))
         if wrong.kind == "unknown":
-            raise SettingsError(f"{given[wrong.name].source}: there is no setting {wrong.name}.") from error
-        raise SettingsError(f"{given[wrong.path].source}: the setting {wrong.path}: {wrong.message}.") from error
+            close = did_you_mean(wrong.name, Settings.__struct_fields__)
+            raise SettingsError(f"{given[wrong.name].source}: there is no setting {wrong.name}.{close}") from error
+        raise SettingsError(_unfit(wrong.path, given[wrong.path])) from error
     for name, value in msgspec.structs.asdict(settings).items():
-        least = 0 if name == "port" else 1
-        if isinstance(value, int) and value < least:
-            source = given[name].source
-            raise SettingsError(f"{source}: the setting {name} is {value}; it must be at least {least}.")
-    if settings.company_share_percent > PERCENT_MAX:
-        source, value = given["company_share_percent"].source, settings.company_share_percent
-        raise SettingsError(f"{source}: the setting company_share_percent is {value}; it must be at most 100.")
+        if isinstance(value, int):
+            _require_range(name, value, given[name].source)
     return settings
+
+
+def _unfit(name: str, given: Given) -> str:
+    """The sentence for a value of the wrong type."""
+    hint = get_type_hints(Settings)[name]
+    wanted = "a whole number" if hint is int else "a text"
+    if get_origin(hint) is Literal:
+        wanted = " or ".join(get_args(hint))
+    value = "" if name in SECRETS else f", not {given.value!r}"
+    return f"{given.source}: the setting {name} must be {wanted}{value}."
+
+
+def _require_range(name: str, value: int, source: str) -> None:
+    least, most = RANGES.get(name, (1, None))
+    if value >= least and (most is None or value <= most):
+        return
+    wanted = f"at least {least}" if most is None else f"from {least} to {most}"
+    raise SettingsError(f"{source}: the setting {name} is {value}; it must be {wanted}.")

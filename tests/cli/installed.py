@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from conftest import free_port
+
 REPOSITORY = Path(__file__).parents[2]
 COMMAND_SECONDS_MAX = 120
 READY = re.compile(r"Tieline is ready on (http://\S+)")
@@ -100,7 +102,7 @@ class Folder:
         log = self.path.parent / f"serve-{secrets.token_hex(4)}.log"
         with log.open("w") as stderr:
             process = subprocess.Popen(
-                [self.program, "serve", "--port", "0", *arguments],
+                [self.program, "serve", "--port", str(free_port()), *arguments],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,

@@ -11,6 +11,8 @@ import psutil
 import pytest
 from installed import folder, new_folder, tieline  # noqa: F401 -- fixtures
 
+from conftest import free_port
+
 
 def elements(url, key):
     return httpx.get(f"{url}/api/v2/elements", headers={"authorization": f"Bearer {key}"})
@@ -59,7 +61,7 @@ def test_commands_work_beside_a_running_server_and_leave_it_running(folder):
 
 def test_a_second_server_on_a_data_folder_says_so_and_exits_1(folder):
     server = folder.start()
-    second = folder("serve", "--port", "0")
+    second = folder("serve", "--port", free_port())
     assert (second.code, second.out) == (1, "")
     assert second.err == f"Another tieline serves the data folder {folder.path} already.\n"
     assert httpx.get(f"{server.url}/readyz").status_code == 200
@@ -144,7 +146,7 @@ def test_an_option_beats_the_environment_and_that_the_settings_file(new_folder):
     ("text", "sentence"),
     [
         ("workers = 2\ncolour = 1\n", "other.toml, line 2: there is no setting colour."),
-        ("port = 'x'\n", "other.toml, line 1: the setting port: expected a whole number, got a string."),
+        ("port = 'x'\n", "other.toml, line 1: the setting port must be a whole number, not 'x'."),
         ("port =\n", "other.toml is not TOML"),
     ],
 )

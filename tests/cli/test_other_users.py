@@ -14,6 +14,8 @@ import psutil
 import pytest
 from installed import folder, new_folder, tieline  # noqa: F401 -- fixtures
 
+from conftest import free_port
+
 COMMAND_SECONDS_MAX = 120
 USER = "nobody"
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
@@ -88,7 +90,7 @@ def test_a_user_that_is_not_root_serves_links_and_stops(new_folder, tieline):
     log = place.parent / "theirs.log"
     with log.open("w") as stderr:
         server = subprocess.Popen(
-            [tieline, "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=stderr, text=True, **theirs
+            [tieline, "serve", "--port", str(free_port())], stdout=subprocess.PIPE, stderr=stderr, text=True, **theirs
         )
     try:
         ready = re.search(r"http://\S+", server.stdout.readline())

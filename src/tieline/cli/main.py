@@ -14,6 +14,7 @@ from tieline.cli.companies import company_app
 from tieline.cli.doctor import doctor
 from tieline.cli.keys import key_app
 from tieline.cli.serving import migrate, psql, serve
+from tieline.cli.shown_settings import settings
 from tieline.cli.systems import system_app
 from tieline.cli.terminal import RefusalError, answer, say
 from tieline.cli.tokens import token_app
@@ -36,7 +37,7 @@ app = App(
     error_formatter=explain,
     result_action="return_value",
 )
-for command in (serve, migrate, doctor, psql, company_app, key_app, system_app, token_app):
+for command in (serve, migrate, doctor, settings, psql, company_app, key_app, system_app, token_app):
     app.command(command)
 app.command(import_file, name="import")
 app.command(export_file, name="export")
@@ -78,6 +79,8 @@ def run() -> int:
         say(problem.message if problem.hint is None else f"{problem.message} {problem.hint}")
     except DatabaseError as error:
         say(f"The database refused: {' '.join(error.message.split())}")
+    except UnicodeError:
+        say("A text that was given is not UTF-8, or this terminal cannot show a text of the answer.")
     except OSError as error:
         say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
     else:

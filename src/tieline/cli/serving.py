@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from tieline.cli import first_key
 from tieline.cli.terminal import Options, RefusalError, answer, say, setting
-from tieline.postgres import account, database, pooler
+from tieline.postgres import account, address, database, pooler
 from tieline.postgres.migrate import shipped_migrations
 from tieline.settings import Settings
 
@@ -74,9 +74,9 @@ def psql(*arguments: PsqlArgument, options: Options | None = None) -> int:
         # psql handles an interrupt: it cancels a statement. Not with SIG_IGN, which psql would inherit.
         signal.signal(signal.SIGINT, _leave)
         # All users of the machine can read a command line, but not another user's environment.
-        address, password = database.without_password(dsn)
+        place, password = address.without_password(dsn)
         secret = {"PGPASSWORD": password} if password else {}
-        command = [binaries / "psql", address, *arguments]
+        command = [binaries / "psql", place, *arguments]
         return subprocess.run(command, check=False, env={**os.environ, **secret}).returncode
 
 

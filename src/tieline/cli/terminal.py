@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tieline import settings as settings_file
-from tieline.postgres import database
+from tieline.postgres import address, database
+from tieline.postgres.address import AddressError
 from tieline.postgres.database import Connection
 from tieline.postgres.session import Session
-from tieline.settings import Settings
+from tieline.settings import Given, Settings, SettingsError
 
 Company = Annotated[str, Parameter(help="The company's id.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.", show_default="no")]
@@ -59,7 +60,21 @@ class Options:
 
     def load(self, **more: str | int | None) -> Settings:
         """The settings: these options over the environment, the file and the defaults."""
-        return settings_file.load({**asdict(self), **more}, os.environ)
+        given = self.gathered(**more)
+        settings = settings_file.convert(given)
+        if settings.database_url:
+            try:
+                address.read(settings.database_url)
+            except AddressError as error:
+                source = given["database_url"].source
+                raise SettingsError(
+                    f"{source}: the connection string of the database cannot be read. {error}"
+                ) from None
+        return settings
+
+    def gathered(self, **more: str | int | None) -> dict[str, Given]:
+        """Every value that is given, with its source."""
+        return settings_file.gathered({**asdict(self), **more}, os.environ)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tieline.postgres import embedded, pooler
 from tieline.postgres.migrate import OtherReleaseError, migrate
@@ -58,13 +57,6 @@ def connected(dsn: str) -> Generator[Connection]:
         (_, backend) = conn.execute(SESSION_SQL).fetchone() or ("", 0)
         pooler.unprepare_if_pooled(conn, backend)
         yield conn
-
-
-def without_password(dsn: str) -> tuple[str, str]:
-    """A connection string without its password, and the password (empty if it has none)."""
-    parts = conninfo_to_dict(dsn)
-    password = str(parts.pop("password", "") or "")
-    return make_conninfo("", **parts), password
 
 
 def _migrate(dsn: str) -> None:

@@ -1,10 +1,12 @@
 """The known names that a mistyped one may stand for."""
 
-import difflib
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 NAMES_MAX = 3
 SIMILARITY_MIN = 0.6
+# Names that are so much less similar than the nearest one are not meant.
+DISTANCE_MAX = 0.1
 
 
 def nearest(given: str, names: Iterable[str]) -> list[str]:
@@ -13,22 +15,26 @@ def nearest(given: str, names: Iterable[str]) -> list[str]:
     >>> nearest("imprt", ["export", "import", "serve"])
     ['import']
     >>> nearest("EXTERNALID", ["entityId", "externalId"])
-    ['externalId', 'entityId']
+    ['externalId']
     """
-    by_lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(given.lower(), by_lower, n=NAMES_MAX, cutoff=SIMILARITY_MIN)
-    return [by_lower[name] for name in found]
+    matcher = SequenceMatcher(b=given.lower())
+    similar: list[tuple[float, str]] = []
+    for name in names:
+        matcher.set_seq1(name.lower())
+        similar.append((matcher.ratio(), name))
+    least = max([SIMILARITY_MIN, *(ratio - DISTANCE_MAX for ratio, _ in similar)])
+    return [name for ratio, name in sorted(similar, key=lambda one: -one[0]) if ratio >= least][:NAMES_MAX]
 
 
-def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """A question with the nearest names, to put behind a sentence; empty if none is near.
+def did_you_mean(given: str, names: Iterable[str], prefix: str = "") -> str:
+    """A question with the nearest names, each behind the prefix, to put after a sentence; empty if none is near.
 
     >>> did_you_mean("prot", ["host", "port"])
     ' Did you mean port?'
     >>> did_you_mean("colour", ["host", "port"])
     ''
     """
-    found = nearest(given, names)
+    found = [prefix + name for name in nearest(given, names)]
     if not found:
         return ""
     return f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if len(found) > 1 else found)}?"
