@@ -44,6 +44,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     page_rows_max: int
     batch_rows_max: int
     filter_depth_max: int
+    embeds_max: int
+    embed_depth_max: int
+    select_items_max: int
+    answer_bytes_max: int
+    candidates_max: int
+    shape_bytes_max: int
+    shapes_bytes_max: int
     lookup_connections: int
     lookups_per_connection_max: int
     auth_connections: int

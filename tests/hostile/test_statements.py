@@ -3,18 +3,90 @@
 import pytest
 from load import MAPPINGS, attack, fill, neighbour, watching
 
+CYCLE = "id,company(externalIntegrationMapping(id,company(externalIntegrationMapping(id))))"
+
 
 @pytest.fixture
 def stage(acme, other, server, database):
-    """The attacker's company, its neighbour's, and where they live."""
-    fill(acme, 1000)
+    """The attacker's company with a thousand mappings, its neighbour's, and where they live."""
+    fill(acme, 1000, metadata="""jsonb_build_object('text', repeat('lorem ' || n, 100))""")
     return acme, other, server, database
 
 
-def test_a_client_that_lists_without_pause_leaves_its_neighbour_served(stage):
+def many(form: str, count: int) -> str:
+    return ",".join(form.format(n) for n in range(count))
+
+
+SELECTS = {
+    "400 embeds": (many("c{}:company(id)", 400), "embeds_max"),
+    "a deep cycle": ("company(externalIntegrationMapping(" * 3 + "id" + "))" * 3, "embed_depth_max"),
+    "a cycle": (CYCLE, "answer_bytes_max"),
+    "a cycle of aggregates": ("company(externalIntegrationMapping(count(),company(id)))", None),
+    "spread lists": (f"...company({many('a{}:externalIntegrationMapping(metadata)', 9)})", "answer_bytes_max"),
+    "many columns": (many("a{}:metadata", 201), "select_items_max"),
+    "wide rows": (many("a{}:metadata", 200), "answer_bytes_max"),
+    "wide rows of paths": (many("a{}:metadata->text", 200), "answer_bytes_max"),
+    "casts": (many("a{}:metadata::text", 200), "answer_bytes_max"),
+}
+
+
+def test_what_would_be_a_large_answer_is_refused_with_the_limit_named(stage):
     acme, other, server, database = stage
+    names = [(name, accept) for name in SELECTS for accept in ("application/json", "text/csv")]
+    answers: dict[tuple[str, str], set[tuple[int, str]]] = {}
+
+    def send(caller, number):
+        name, accept = names[number % len(names)]
+        answer = caller.get(MAPPINGS, params={"select": SELECTS[name][0]}, headers={"accept": accept})
+        if answer.status_code != 503:
+            said = "" if answer.status_code == 200 else answer.json()["message"]
+            answers.setdefault((name, accept), set()).add((answer.status_code, said))
+        return answer
+
     with watching(server, database) as watch, neighbour(other) as served:
-        got = attack(acme, lambda caller, _: caller.get(f"{MAPPINGS}?limit=1000"))
+        attack(acme, send, seconds=5)
+    for (name, _), ((status, said),) in answers.items():
+        limit = SELECTS[name][1]
+        assert status == (200 if limit is None else 413 if limit == "answer_bytes_max" else 400), name
+        assert (limit or "") in said
+    assert set(served.statuses) <= {200, 201}
+    watch.check()
+
+
+def test_a_list_of_large_rows_is_refused_and_a_part_of_it_answered(stage):
+    acme, _, server, database = stage
+    fill(acme, 1000, entityId="'large' || n", externalId="null", metadata="to_jsonb(repeat(md5(n::text), 1500))")
+    with acme.client("api.read") as caller, watching(server, database) as watch:
+        refused = caller.get(f"{MAPPINGS}?entityId=like.large*")
+        part = caller.get(f"{MAPPINGS}?entityId=like.large*&limit=100")
+    assert refused.status_code == 413
+    assert "answer_bytes_max" in refused.json()["message"]
+    assert (part.status_code, len(part.json())) == (200, 100)
+    watch.check()
+
+
+def test_a_pattern_beside_a_key_holds_up_no_look_up(stage):
+    acme, other, server, database = stage
+    with acme.client("api.read") as caller:
+        key = caller.get(f"{MAPPINGS}?limit=1&select=id").json()[0]["id"]
+    asked = {"id": f"eq.{key}", "metadata->>text": f"wfts.{' or '.join(f'w{n}' for n in range(1500))}"}
+    with watching(server, database) as watch, neighbour(other) as served:
+        got = attack(acme, lambda caller, _: caller.get(MAPPINGS, params=asked), seconds=2)
+    assert set(got.statuses) <= {200, 503}
+    assert set(served.statuses) <= {200, 201}
+    watch.check()
+
+
+@pytest.mark.parametrize(("filters", "seconds"), [(1700, 3), (100, 3)])
+def test_requests_of_ever_new_shapes_are_not_all_kept(stage, filters, seconds):
+    acme, other, server, database = stage
+
+    def send(caller, number):
+        names = [("entityId", "id")[number >> (n % 16) & 1] for n in range(filters)]
+        return caller.get(f"{MAPPINGS}?limit=1&" + "&".join(f"{name}=neq.{n}" for n, name in enumerate(names)))
+
+    with watching(server, database) as watch, neighbour(other) as served:
+        got = attack(acme, send, seconds=seconds)
     assert set(got.statuses) <= {200, 503}
     assert set(served.statuses) <= {200, 201}
     watch.check()

@@ -99,7 +99,8 @@ class Function:
 
     `rows` is a select with the `columns`. Its $1 is the company, its $2 the checked arguments as a JSON object. A
     function that `is_single` answers its one row as an object, the others answer an array. One that `is_computed` is a
-    verb of the store, and $2 are the rows that the verb gave, as JSON.
+    verb of the store, and $2 are the rows that the verb gave, as JSON. One that `is_bounded` refuses by itself to give
+    rows that are more than an answer may have.
     """
 
     name: LiteralString
@@ -109,6 +110,7 @@ class Function:
     is_read_only: bool = True
     is_single: bool = False
     is_computed: bool = False
+    is_bounded: bool = False
     description: str = ""
 
     @property

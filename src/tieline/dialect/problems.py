@@ -15,6 +15,8 @@ _SLUGS = {
 PUT_MISMATCH: LiteralString = "TL115"
 NOT_SINGLE: LiteralString = "TL116"
 TOO_MANY: LiteralString = "TL124"
+# An answer is larger than a limit allows; the detail names the setting, the hint says how to ask for less.
+TOO_LARGE: LiteralString = "TL413"
 
 
 def _shown(text: str) -> str:
@@ -59,6 +61,17 @@ def argument_invalid(message: str) -> Problem:
 def batch_too_large(name: str, size: int, rows_max: int) -> Problem:
     message = f"{name} has {size} elements; a request may have {rows_max}, the setting batch_rows_max."
     hint = "Send it in several requests."
+    return Problem("payload-too-large", 413, "54000", message, hint=hint)
+
+
+def asks_too_much(what: str, count: int, setting: str, most: int) -> Problem:
+    message = f"The request has {count} {what}; it may have {most}, the setting {setting}."
+    return _bad("54000", message, hint="Ask for less in one request.")
+
+
+def answer_too_large(setting: str, most: str) -> Problem:
+    message = f"The answer is larger than {most}, the setting {setting}."
+    hint = "Ask for fewer rows, columns or ids in one request, or for an export."
     return Problem("payload-too-large", 413, "54000", message, hint=hint)
 
 
@@ -240,7 +253,7 @@ _SERVER_FAULT = 500
 
 def from_database(sqlstate: str, message: str, details: str | None, hint: str | None) -> Problem:
     """The problem of a PostgreSQL error, as PostgREST answers it. The server's own faults are not quoted."""
-    ours = _from_tieline(sqlstate, details or "")
+    ours = _from_tieline(sqlstate, message, details or "")
     if ours is not None:
         return ours
     status = _STATUS_BY_CODE.get(sqlstate) or _STATUS_BY_CLASS.get(sqlstate[:2], 400)
@@ -253,8 +266,10 @@ def from_database(sqlstate: str, message: str, details: str | None, hint: str | 
     return _bad(sqlstate, message, details or None, hint or None, status)
 
 
-def _from_tieline(sqlstate: str, details: str) -> Problem | None:
+def _from_tieline(sqlstate: str, message: str, details: str) -> Problem | None:
     """The problem of an error that tieline.refuse has raised."""
+    if sqlstate == TOO_LARGE:
+        return answer_too_large(message, details)
     if sqlstate == PUT_MISMATCH:
         return put_mismatch()
     if sqlstate == NOT_SINGLE:

@@ -23,8 +23,10 @@ from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
 from tieline.dialect.sql.conditions import Placeholders
 from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder, compile_update_holder, key_of
-from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read, is_named
+from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read
+from tieline.dialect.sql.rendering import is_named
 from tieline.dialect.sql.write import compile_write
+from tieline.kept import Kept
 from tieline.problems import Problem
 from tieline.sql.statement import Sql
 from tieline.wire import urls
@@ -37,9 +39,6 @@ __all__ = (
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
-# The shapes that clients may have in use at a time. Beyond this the least recently used is forgotten.
-SHAPES_MAX = 2_000
-EXPLANATIONS_MAX = 100
 UNIQUE_VIOLATION = "23505"
 # Two rows of one INSERT … ON CONFLICT have the same unique key.
 CARDINALITY_VIOLATION = "21000"
@@ -54,6 +53,8 @@ Shape = tuple[str | None, ...]
 # A text, and for each of its placeholders the slot of the value.
 Compiled = tuple[LiteralString, tuple[Slot, ...]]
 Row = Sequence[bytes | None]
+# A statement that the requests of a shape share, and the positions of their own values in its parameters.
+Alike = tuple["Statement", tuple[int, ...]]
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
@@ -240,12 +241,34 @@ def _planned(asked: Asked, company: str, limits: Limits) -> Statement:
         model = writes.plan(asked, values, limits)
     else:
         model = reads.plan(asked, values, limits)
-    text, slots = _compiled(model)
+    text, slots = _compiled(model, limits)
     return Statement(asked, model, Sql(text, tuple([values.held[slot] for slot in slots])), slots)
 
 
-@lru_cache(SHAPES_MAX)
-def _compiled(model: Model) -> Compiled:
+class _Statements:
+    """What is kept of earlier requests: the statements of shapes, and the texts of models."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.shapes = Kept[tuple[str, str | None, Shape], Alike](limits.shapes_bytes_max, limits.shape_bytes_max)
+        self.texts = Kept[Model, Compiled](limits.shapes_bytes_max, limits.shape_bytes_max)
+
+
+@lru_cache(1)
+def _kept(limits: Limits) -> _Statements:
+    """A process has one set of limits."""
+    return _Statements(limits)
+
+
+def _compiled(model: Model, limits: Limits) -> Compiled:
+    texts = _kept(limits).texts
+    compiled = texts.get(model)
+    if compiled is None:
+        compiled = _compile(model)
+        texts.keep(model, compiled, len(compiled[0]))
+    return compiled
+
+
+def _compile(model: Model) -> Compiled:
     placeholders = Placeholders()
     match model:
         case Read():
@@ -257,13 +280,11 @@ def _compiled(model: Model) -> Compiled:
     return text, tuple(placeholders.slots)
 
 
-@lru_cache(EXPLANATIONS_MAX)
 def _estimate(read: Read) -> Compiled:
     placeholders = Placeholders()
     return compile_estimate(read, placeholders), tuple(placeholders.slots)
 
 
-@lru_cache(EXPLANATIONS_MAX)
 def _holder(write: Insert | Update, key: Key) -> Compiled | None:
     placeholders = Placeholders()
     if isinstance(write, Update):
@@ -272,16 +293,24 @@ def _holder(write: Insert | Update, key: Key) -> Compiled | None:
     return None if text is None else (text, tuple(placeholders.slots))
 
 
-@lru_cache(EXPLANATIONS_MAX)
 def _doubles(insert: Insert) -> Compiled | None:
     placeholders = Placeholders()
     text = compile_doubles(insert, placeholders)
     return None if text is None else (text, tuple(placeholders.slots))
 
 
-@lru_cache(SHAPES_MAX)
-def _alike(path: str, accept: str | None, shape: Shape, limits: Limits) -> tuple[Statement, tuple[int, ...]]:
-    """The statement that the requests of a shape share, and the positions of their own values in its parameters."""
+def _alike(path: str, accept: str | None, shape: Shape, limits: Limits) -> Alike:
+    """The statement of a shape, kept or made now."""
+    shapes = _kept(limits).shapes
+    alike = shapes.get((path, accept, shape))
+    if alike is None:
+        alike = _made(path, accept, shape, limits)
+        size = len(alike[0].asked.query) + len(accept or "") + len(alike[0].sql.text)
+        shapes.keep((path, accept, shape), alike, size)
+    return alike
+
+
+def _made(path: str, accept: str | None, shape: Shape, limits: Limits) -> Alike:
     pieces = [f"{_MARKER}{index}" if piece is None else piece for index, piece in enumerate(shape)]
     markers = [piece for piece in pieces if piece.startswith(_MARKER)]
     made = _planned(Asked("GET", path, "".join(pieces), NONE, accept), "", limits)

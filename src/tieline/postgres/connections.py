@@ -8,6 +8,7 @@ from psycopg import OperationalError
 from psycopg.conninfo import make_conninfo
 
 from tieline import problems
+from tieline.kept import Kept
 from tieline.postgres.connect import connect
 from tieline.postgres.lane import Lane, Lines
 from tieline.postgres.pipeline import ConnectionLostError, DatabaseError, Pipeline, Row, Work
@@ -167,7 +168,11 @@ class Connections:
 
         line = Pipeline(
             pgconn,
-            prepared_max=self._settings.prepared_statements_max,
+            prepared=Kept(
+                self._settings.shapes_bytes_max,
+                self._settings.shape_bytes_max,
+                self._settings.prepared_statements_max,
+            ),
             lost=lost,
             idle=lambda: lines.on_idle(line),
             brought=transaction_sql(lane.timeout_ms) if is_pooled else None,

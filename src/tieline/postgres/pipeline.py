@@ -7,7 +7,7 @@ and are sent again, each with a sync of its own. Writes never share a sync: an e
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -18,6 +18,7 @@ from psycopg import OperationalError
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from tieline.kept import Kept
 from tieline.postgres.constraint import constraint_name
 
 Row = tuple[bytes | None, ...]
@@ -106,24 +107,24 @@ class Pipeline:
         self,
         pgconn: PGconn,
         *,
-        prepared_max: int,
+        prepared: Kept[str, bytes],
         lost: Callable[[str], None],
         idle: Callable[[], None],
         brought: tuple[bytes, bytes] | None = None,
     ) -> None:
         """Take over a connection that connect.py has made and prepared.
 
+        `prepared`: the names of the statements that are prepared on it, by their texts; it is empty.
         `brought`: behind a pooler, the SQL of a transaction's settings (pooler.py); then nothing is prepared.
         """
         self._pgconn = pgconn
         self._brought = brought
         self._loop = asyncio.get_running_loop()
-        self._prepared_max = prepared_max
         self._lost = lost
         self._idle = idle
         self._steps: deque[tuple[Step, Owner]] = deque()
         self._group = Group()
-        self._prepared: OrderedDict[str, bytes] = OrderedDict()
+        self._prepared = prepared
         self._forgotten: list[bytes] = []
         self._names = 0
         self._sync_is_due = False
@@ -182,7 +183,8 @@ class Pipeline:
             self._sync()
         if work.rollback:
             self._send_text(b"begin")
-        name = work.name = self._prepare(work) if work.prepared and self._brought is None else None
+        is_prepared = work.prepared and self._brought is None and self._prepared.takes(len(work.text))
+        name = work.name = self._prepare(work) if is_prepared else None
         whom = work.settings[:2]
         # A neighbour's settings hold up to the sync. Its request id may stay: only writes record it.
         if self._group.whom != whom:
@@ -219,19 +221,16 @@ class Pipeline:
     def _prepare(self, work: Work) -> bytes:
         name = self._prepared.get(work.text)
         if name is not None:
-            self._prepared.move_to_end(work.text)
             return name
-        if len(self._prepared) >= self._prepared_max:
-            self._forgotten.append(self._prepared.popitem(last=False)[1])
+        self._names += 1
+        name = b"s%d" % self._names
+        self._forgotten += self._prepared.keep(work.text, name, len(work.text))
         while self._forgotten:
             forgotten = self._forgotten.pop()
             self._pgconn.send_close_prepared(forgotten)
             self._steps.append((Step.CLOSE, forgotten))
-        self._names += 1
-        name = b"s%d" % self._names
         self._pgconn.send_prepare(name, work.text.encode())
         self._steps.append((Step.PREPARE, work))
-        self._prepared[work.text] = name
         return name
 
     def _sync_when_due(self) -> None:
@@ -314,7 +313,7 @@ class Pipeline:
     def _unlearn(self, work: Work) -> None:
         """Note that the statement is not prepared under its name, unless it has got a newer name meanwhile."""
         if self._prepared.get(work.text) == work.name:
-            del self._prepared[work.text]
+            self._prepared.forget(work.text)
 
     def _accept(self, work: Work, result: PGresult) -> None:
         columns = range(result.nfields)

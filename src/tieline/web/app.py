@@ -73,7 +73,7 @@ class App:
         self._in_flight = InFlight(settings)
         self._server = Server(
             settings,
-            Limits(settings.filter_depth_max, settings.page_rows_max, settings.batch_rows_max),
+            _limits(settings),
             connections,
             Transactions(dsn, settings),
             Callers(connections, settings),
@@ -169,6 +169,20 @@ def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
     # uvicorn's own variable for trusted proxies, with its default.
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.filter_depth_max,
+        settings.page_rows_max,
+        settings.batch_rows_max,
+        settings.embeds_max,
+        settings.embed_depth_max,
+        settings.select_items_max,
+        settings.answer_bytes_max,
+        settings.shape_bytes_max,
+        settings.shapes_bytes_max,
+    )
 
 
 def _spare_collector() -> None:

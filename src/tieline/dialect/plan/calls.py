@@ -6,9 +6,10 @@ from dataclasses import replace
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Function
 from tieline.dialect.functions import FUNCTIONS
-from tieline.dialect.plan import arguments
+from tieline.dialect.plan import arguments, bounds
+from tieline.dialect.plan.branches import gather
 from tieline.dialect.plan.model import Call
-from tieline.dialect.plan.resolve import Resolver, Values, gather
+from tieline.dialect.plan.resolve import Resolver, Values
 from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
@@ -53,12 +54,14 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
     # An answer has a row for each id that was asked for, so it may be as long as a batch.
     page = {path: ranges.restricted(s, limits.batch_rows_max) for path, s in {**query.spans, (): span}.items()}
     root = gather(function.result, query, page, is_read=True)
+    bounds.check(root, limits)
     form = media.form(asked.accept)
     prefer.check(asked.wishes)
-    resolver = Resolver(values)
+    resolver = Resolver(values, limits.answer_bytes_max)
     slot = values.add(arguments.check(function, payload, limits.batch_rows_max))
     node = resolver.node(root)
-    rendering = resolver.rendering(form, node, has_body=asked.method != "HEAD")
+    is_bounded = function.is_bounded and bounds.are_columns(node)
+    rendering = resolver.rendering(form, node, has_body=asked.method != "HEAD", is_bounded=is_bounded)
     rendering = replace(rendering, is_single=function.is_single)
     return Call(function, node, slot, rendering, asked.wishes.count is not None)
 

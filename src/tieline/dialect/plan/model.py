@@ -100,12 +100,15 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
+    """An embedded resource; `bytes_max` is the slot of the most bytes that its rows may have."""
+
     key: OutputKey
     relationship: Relationship
     node: "Node"
     is_inner: bool
     is_spread: bool
     is_hidden: bool
+    bytes_max: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +126,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The form of the answer. HEAD and return=minimal have no body. `header` is the slot of the CSV header."""
+    """The form of the answer. HEAD and return=minimal have no body. `header` is the slot of the CSV header.
+
+    `bytes_max`: the slot of the most bytes that the body may have; None: it cannot have more.
+    """
 
     form: Form
     has_body: bool
     header: Slot = 0
     is_single: bool = False
+    bytes_max: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Reads → model: PostgREST's planning, with its order of complaints."""
 
 from tieline.dialect.catalogue import Truth
+from tieline.dialect.plan import bounds
+from tieline.dialect.plan.branches import Branch, find_resource, gather
 from tieline.dialect.plan.model import Comparison, Node, Read
-from tieline.dialect.plan.resolve import Branch, Resolver, Values, find_resource, gather
+from tieline.dialect.plan.resolve import Resolver, Values
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.query import Limits, parse
@@ -21,31 +23,43 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Read:
     resource = find_resource(asked.path)
     page = {path: ranges.restricted(s, limits.page_rows_max) for path, s in {**query.spans, (): span}.items()}
     root = gather(resource, query, page, is_read=True)
+    bounds.check(root, limits)
     _restrict_embedded(root, limits.page_rows_max)
     form = media.form(asked.accept)
     prefer.check(asked.wishes)
-    resolver = Resolver(values)
+    resolver = Resolver(values, limits.answer_bytes_max)
     node = resolver.node(root)
-    rendering = resolver.rendering(form, node, has_body=asked.method == "GET")
     wanted = asked.wishes.count
-    count_max = values.add(str(limits.page_rows_max + 1)) if wanted == "estimated" else None
     is_lookup = wanted is None and _is_lookup(node)
+    is_bounded = is_lookup or not bounds.may_be_large(node, _rows_max(root, limits), limits.answer_bytes_max)
+    rendering = resolver.rendering(form, node, has_body=asked.method == "GET", is_bounded=is_bounded)
+    count_max = values.add(str(limits.page_rows_max + 1)) if wanted == "estimated" else None
     return Read(node, rendering, wanted in {"exact", "estimated"}, count_max, is_lookup)
 
 
+def _rows_max(root: Branch, limits: Limits) -> int:
+    rows_max = None if root.span is None else root.span.rows_max
+    return limits.page_rows_max if rows_max is None else rows_max
+
+
 def _is_lookup(node: Node) -> bool:
-    """True if the filters give a whole unique key by equality, so that the read finds one row at the most."""
-    if node.embeds or any(output.aggregate is not None for output in node.outputs):
+    """True if the filters give a whole unique key by equality and the answer is columns of the one row at the most.
+
+    Look-ups share connections, so each of them has to be quick: a pattern, a list or a path beside the key is not.
+    """
+    if node.embeds or not bounds.are_columns(node):
         return False
-    given = {
-        c.expression.column
-        for c in node.where
-        if isinstance(c, Comparison) and c.operator == "eq" and not (c.is_negated or c.quantifier or c.expression.steps)
-    }
+    given = {c.expression.column for c in node.where if isinstance(c, Comparison) and _is_equality(c)}
     truths = {c for c in node.where if isinstance(c, Truth)}
+    if len(given) + len(truths) < len(node.where):
+        return False
     return any(
         set(key.columns) <= given and (key.condition is None or key.condition in truths) for key in node.resource.keys
     )
+
+
+def _is_equality(test: Comparison) -> bool:
+    return test.operator == "eq" and not (test.is_negated or test.quantifier or test.expression.steps)
 
 
 def _restrict_embedded(branch: Branch, rows_max: int) -> None:

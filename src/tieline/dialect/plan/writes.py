@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Key, Resource
+from tieline.dialect.plan import bounds
+from tieline.dialect.plan.branches import Branch, find_resource, gather
 from tieline.dialect.plan.model import Body, Condition, Conflict, Delete, Guards, Insert, Node, Update, Write
-from tieline.dialect.plan.resolve import Branch, Resolver, Values, column, find_resource, gather
+from tieline.dialect.plan.resolve import Resolver, Values, column
 from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
@@ -28,6 +30,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Write:
     payload = _payload(asked, query)
     resource = find_resource(asked.path)
     root = gather(resource, query, {}, is_read=False)
+    bounds.check(root, limits)
     if payload is not None:
         _check_columns(resource, payload.columns)
     if asked.method == "PUT":
@@ -38,7 +41,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Write:
         _check_bounded(asked, query)
     if not resource.is_writable:
         raise problems.read_only(resource.name)
-    return _model(asked, root, query, payload, Resolver(values), form)
+    return _model(asked, root, query, payload, Resolver(values, limits.answer_bytes_max), form)
 
 
 def _payload(asked: Asked, query: Query) -> Payload | None:
@@ -74,7 +77,9 @@ def _check_bounded(asked: Asked, query: Query) -> None:
 def _model(asked: Asked, root: Branch, query: Query, payload: Payload | None, resolver: Resolver, form: Form) -> Write:
     resource, wishes = root.resource, asked.wishes
     node = _answer_node(asked, root, resolver)
-    rendering = resolver.rendering(form, node, has_body=wishes.returned == "representation")
+    is_bounded = payload is not None and payload.is_object and asked.method != "PATCH" and bounds.are_columns(node)
+    has_body = wishes.returned == "representation"
+    rendering = resolver.rendering(form, node, has_body=has_body, is_bounded=is_bounded and not node.embeds)
     guards = _guards(asked, form, resolver)
     if payload is None:
         return Delete(node, rendering, _where(resolver, resource, query), guards)

@@ -22,12 +22,18 @@ _NUMBER = re.compile(r"\s*\(*\s*(-?\s*(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\
 _DIGITS_MAX = 400
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """The settings that bound a query."""
+class Limits(msgspec.Struct, frozen=True, cache_hash=True):
+    """The settings that bound a query, by their names there; `depth_max` is filter_depth_max."""
 
     depth_max: int
     page_rows_max: int
     batch_rows_max: int = 10_000
+    embeds_max: int = 10
+    embed_depth_max: int = 5
+    select_items_max: int = 200
+    answer_bytes_max: int = 8_000_000
+    shape_bytes_max: int = 8_000
+    shapes_bytes_max: int = 2_000_000
 
 
 def decode(text: str) -> str:

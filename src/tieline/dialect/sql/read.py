@@ -16,16 +16,11 @@ from tieline.dialect.plan.model import (
     Output,
     OutputKey,
     Read,
-    Rendering,
     result_keys,
 )
 from tieline.dialect.problems import NOT_SINGLE
-from tieline.dialect.request.media import Form
 from tieline.dialect.sql.conditions import Placeholders, Scope, digits, expression, ordering, result_name, where
-
-# A function call takes at most 100 arguments, a key and its value each.
-_PAIRS_MAX = 45
-_COMMA: LiteralString = " || ',' || "
+from tieline.dialect.sql.rendering import fitting, is_named, object_of, rendered, weighed_by, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +30,6 @@ class Result:
     key: OutputKey
     sql: LiteralString
     is_aggregated: bool = False
-
-
-def _key(key: OutputKey, placeholders: Placeholders) -> LiteralString:
-    return f"'{key.word}'" if key.word is not None else f"{placeholders.of(key.slot)}::text"
 
 
 def _cast(text: LiteralString, cast: LiteralString | None) -> LiteralString:
@@ -72,22 +63,6 @@ def aggregates(node: Node) -> list[Output | None]:
     return found
 
 
-def object_of(keys: Sequence[OutputKey], alias: LiteralString, placeholders: Placeholders) -> LiteralString:
-    """A JSON object of a row's results."""
-    pairs: list[LiteralString] = [
-        f"{_key(key, placeholders)}, {alias}.{result_name(index)}" for index, key in enumerate(keys)
-    ]
-    if not pairs:
-        return "'{}'::json"
-    if len(pairs) <= _PAIRS_MAX:
-        return f"json_build_object({', '.join(pairs)})"
-    chunks = [pairs[start : start + _PAIRS_MAX] for start in range(0, len(pairs), _PAIRS_MAX)]
-    inner: list[LiteralString] = [
-        f"regexp_replace(json_build_object({', '.join(chunk)})::text, '^.|.$', '', 'g')" for chunk in chunks
-    ]
-    return f"('{{' || {_COMMA.join(inner)} || '}}')::json"
-
-
 def _embedded(embed: Embed, alias: LiteralString, placeholders: Placeholders, *, in_spread: bool) -> list[Result]:
     """The results that an embedded resource adds to its parent's."""
     keys = result_keys(embed.node)
@@ -113,27 +88,49 @@ def _embedded(embed: Embed, alias: LiteralString, placeholders: Placeholders, *,
     return results
 
 
-def _join(
-    embed: Embed, parent: LiteralString, alias: LiteralString, placeholders: Placeholders, *, depth: int
-) -> LiteralString:
-    """The lateral join for an embedded resource's results."""
-    table = alias_of(embed.node, depth)
+def _tie(embed: Embed, parent: Node, parent_alias: LiteralString, table: LiteralString) -> LiteralString | None:
+    """The condition that ties embedded rows to their parent's row; None if both are tied to the company by it."""
     relationship = embed.relationship
-    link: LiteralString = f"{table}.{relationship.foreign_column.sql} = {parent}.{relationship.column.sql}"
+    if relationship.column is parent.resource.company and relationship.foreign_column is embed.node.resource.company:
+        return None
+    return f"{table}.{relationship.foreign_column.sql} = {parent_alias}.{relationship.column.sql}"
+
+
+def _join(embed: Embed, parent: Node, alias: LiteralString, placeholders: Placeholders, *, depth: int) -> LiteralString:
+    """The join for an embedded resource's results. Where these are the same for all rows, they are made once."""
+    tie = _tie(embed, parent, alias_of(parent, depth - 1), alias_of(embed.node, depth))
     kind: LiteralString = "inner" if embed.is_inner else "left"
-    rows = select(embed.node, placeholders, link=link, is_spread=embed.is_spread, depth=depth)
-    if relationship.is_to_one:
-        return f" {kind} join lateral ({rows}) {alias} on true"
-    keys = result_keys(embed.node)
+    rows = select(embed.node, placeholders, tie=tie, is_embedded=True, is_spread=embed.is_spread, depth=depth)
     item = placeholders.alias()
-    values: list[LiteralString] = (
-        [f"jsonb_agg({item}.{result_name(i)}) as {result_name(i)}" for i in range(len(keys))]
-        if embed.is_spread
-        else [f"jsonb_agg({object_of(keys, item, placeholders)}::jsonb) as s1"]
-    )
+    source: LiteralString = f"({rows}) {item}{fitting(embed.node, item, embed.bytes_max, placeholders)}"
+    condition_: LiteralString = "true"
+    if embed.relationship.is_to_one:
+        rows = f"select * from {source}"
+    else:
+        rows = _gathered(embed, source, item, placeholders)
+        condition_ = f"{alias}.present" if embed.is_inner else "true"
+    if tie is None:
+        return f" {kind} join (with c as materialized ({rows}) select * from c) {alias} on {condition_}"
+    return f" {kind} join lateral ({rows}) {alias} on {condition_}"
+
+
+def _gathered(embed: Embed, source: LiteralString, item: LiteralString, placeholders: Placeholders) -> LiteralString:
+    """The embedded rows of one row as one value, or as one array for each result of a spread resource.
+
+    The statement ends at the row with which they become too large.
+    """
+    keys = result_keys(embed.node)
+    object_: LiteralString = f"{object_of(keys, item, placeholders)}::jsonb"
+    names: list[LiteralString] = ["s1"]
+    made: LiteralString = f"select {object_} as s1 from {source}"
+    whole: LiteralString = "s1"
+    if embed.is_spread:
+        names = [result_name(i) for i in range(len(keys))]
+        made, whole = f"select *, {object_} as whole from {source}", "whole"
+    fits = within("w.size", embed.bytes_max, placeholders)
+    values: list[LiteralString] = [f"jsonb_agg(w.{name}) filter (where {fits}) as {name}" for name in names]
     gathered = ", ".join([*values, "count(*) > 0 as present"])
-    condition_: LiteralString = f"{alias}.present" if embed.is_inner else "true"
-    return f" {kind} join lateral (select {gathered} from ({rows}) {item}) {alias} on {condition_}"
+    return f"select {gathered} from {weighed_by(made, 'pg_column_size', whole)}"
 
 
 def alias_of(node: Node, depth: int) -> LiteralString:
@@ -141,10 +138,10 @@ def alias_of(node: Node, depth: int) -> LiteralString:
     return f'"{node.resource.name}_{digits(depth)}"' if depth else f'"{node.resource.name}"'
 
 
-def _ties(node: Node, alias: LiteralString, link: LiteralString | None) -> list[LiteralString]:
+def _ties(node: Node, alias: LiteralString, tie: LiteralString | None) -> list[LiteralString]:
     """The conditions that tie a row to its parent's row and to the company."""
     company = node.resource.company
-    ties: list[LiteralString] = [] if link is None else [link]
+    ties: list[LiteralString] = [] if tie is None else [tie]
     if company is not None:
         ties.append(f"{alias}.{company.sql} = $1")
     return ties
@@ -155,14 +152,15 @@ def select(
     placeholders: Placeholders,
     *,
     source: LiteralString | None = None,
-    link: LiteralString | None = None,
+    tie: LiteralString | None = None,
+    is_embedded: bool = False,
     is_spread: bool = False,
     is_named: bool = False,
     depth: int = 0,
 ) -> LiteralString:
     """The rows of a node. Its results are called s1 to sn, or have their own names if `is_named`.
 
-    `source` replaces the table, `link` ties the rows to the parent's row.
+    `source` replaces the table, `tie` ties the rows to the parent's row.
     """
     alias = alias_of(node, depth)
     embed_aliases: list[LiteralString] = [placeholders.alias() for _ in node.embeds]
@@ -173,20 +171,28 @@ def select(
         f'{r.sql} as "{r.key.word}"' if is_named and r.key.word else f"{r.sql} as {result_name(i)}"
         for i, r in enumerate(results)
     ]
-    if link is not None:
+    if is_embedded:
         columns.append("true as present")
     joins: list[LiteralString] = [
-        _join(embed, alias, embed_alias, placeholders, depth=depth + 1)
+        _join(embed, node, embed_alias, placeholders, depth=depth + 1)
         for embed, embed_alias in zip(node.embeds, embed_aliases, strict=True)
     ]
     present: list[LiteralString] = [f"({embed_alias}.present is true)" for embed_alias in embed_aliases]
     scope = Scope(alias, present)
     text: LiteralString = f"select {', '.join(columns) or 'true'} from {source or node.resource.table} {alias}"
-    text += "".join(joins) + where(_ties(node, alias, link), node.where, scope, placeholders)
+    text += "".join(joins) + where(_ties(node, alias, tie), node.where, scope, placeholders)
     if any(r.is_aggregated for r in results):
         grouped: list[LiteralString] = [digits(i + 1) for i, r in enumerate(results) if not r.is_aggregated]
         if grouped:
             text += f" group by {', '.join(grouped)}"
+    return text + _page(node, embed_aliases, alias, placeholders)
+
+
+def _page(
+    node: Node, embed_aliases: Sequence[LiteralString], alias: LiteralString, placeholders: Placeholders
+) -> LiteralString:
+    """The order of the rows, and those that are asked for."""
+    text: LiteralString = ""
     if node.order:
         terms: list[LiteralString] = [ordering(o, alias, embed_aliases, placeholders) for o in node.order]
         text += f" order by {', '.join(terms)}"
@@ -197,11 +203,9 @@ def select(
     return text
 
 
-def _exists(embed: Embed, parent: LiteralString, placeholders: Placeholders, *, depth: int) -> LiteralString:
-    table = alias_of(embed.node, depth)
-    relationship = embed.relationship
-    link: LiteralString = f"{table}.{relationship.foreign_column.sql} = {parent}.{relationship.column.sql}"
-    return f"exists ({matches(embed.node, placeholders, link=link, depth=depth)})"
+def _exists(embed: Embed, parent: Node, placeholders: Placeholders, *, depth: int) -> LiteralString:
+    tie = _tie(embed, parent, alias_of(parent, depth - 1), alias_of(embed.node, depth))
+    return f"exists ({matches(embed.node, placeholders, tie=tie, depth=depth)})"
 
 
 def _embeds_tested(conditions: Sequence[Condition]) -> set[int]:
@@ -219,46 +223,20 @@ def matches(
     placeholders: Placeholders,
     *,
     source: LiteralString | None = None,
-    link: LiteralString | None = None,
+    tie: LiteralString | None = None,
     depth: int = 0,
 ) -> LiteralString:
     """All rows that match a node's filters, without limit and without values, to be counted."""
     alias = alias_of(node, depth)
     tested = _embeds_tested(node.where)
     embedded: list[LiteralString] = [
-        _exists(embed, alias, placeholders, depth=depth + 1) if index in tested else "true"
+        _exists(embed, node, placeholders, depth=depth + 1) if index in tested else "true"
         for index, embed in enumerate(node.embeds)
     ]
     text: LiteralString = f"select 1 from {source or node.resource.table} {alias}"
-    text += where(_ties(node, alias, link), node.where, Scope(alias, embedded), placeholders)
-    inner: list[LiteralString] = [_exists(e, alias, placeholders, depth=depth + 1) for e in node.embeds if e.is_inner]
+    text += where(_ties(node, alias, tie), node.where, Scope(alias, embedded), placeholders)
+    inner: list[LiteralString] = [_exists(e, node, placeholders, depth=depth + 1) for e in node.embeds if e.is_inner]
     return " and ".join([text, *inner])
-
-
-def is_named(node: Node, rendering: Rendering) -> bool:
-    """True if the results can have their own names. Then PostgreSQL makes a JSON object of a row by itself."""
-    if not rendering.has_body or rendering.form is Form.CSV or node.embeds:
-        return False
-    words = [output.key.word for output in node.outputs]
-    return None not in words and len(set(words)) == len(words)
-
-
-def body(node: Node, rendering: Rendering, rows: LiteralString, placeholders: Placeholders) -> LiteralString:
-    """The body of the rows with this alias."""
-    form = rendering.form
-    if not rendering.has_body:
-        return "null"
-    if form is Form.CSV:
-        lines: LiteralString = f"coalesce(string_agg(substring({rows}::text, 2, length({rows}::text) - 2), E'\\n'), '')"
-        header = f"case when count(*) = 0 then '' else {placeholders.of(rendering.header)}::text end"
-        return f"{header} || E'\\n' || {lines}"
-    row: LiteralString = rows
-    if not is_named(node, rendering):
-        row = object_of(result_keys(node), rows, placeholders)
-    items: LiteralString = f"json_agg({row})"
-    if form in {Form.STRIPPED, Form.SINGULAR_STRIPPED}:
-        items = f"json_strip_nulls({items})"
-    return f"coalesce({items}->0, 'null')" if form.is_singular or rendering.is_single else f"coalesce({items}, '[]')"
 
 
 def compile_read(read: Read, placeholders: Placeholders) -> LiteralString:
@@ -267,14 +245,14 @@ def compile_read(read: Read, placeholders: Placeholders) -> LiteralString:
     rows = select(node, placeholders, is_named=is_named(node, read.rendering))
     # count(p) makes every value of the rows. HEAD has to fail on a value wherever GET does.
     counted: LiteralString = "count(*)" if read.rendering.has_body else "count(p)"
-    made = body(node, read.rendering, "p", placeholders)
+    made, source = rendered(node, read.rendering, rows, placeholders)
     total: LiteralString = "null"
     if read.is_counted:
         found = matches(node, placeholders)
         if read.count_max is not None:
             found += f" limit {placeholders.of(read.count_max)}"
         total = f"(select count(*) from ({found}) c)"
-    return f"select {counted}, {total}, {made} from ({rows}) p"
+    return f"select {counted}, {total}, {made} from {source}"
 
 
 def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
@@ -282,7 +260,7 @@ def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
     node = call.node
     placeholders.of(call.arguments)
     rows = select(node, placeholders, source="called", is_named=is_named(node, call.rendering))
-    made = body(node, call.rendering, "p", placeholders)
+    made, source = rendered(node, call.rendering, rows, placeholders)
     total: LiteralString = "null"
     if call.is_counted:
         total = f"(select count(*) from ({matches(node, placeholders, source='called')}) c)"
@@ -291,7 +269,7 @@ def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
         # The statement has to fail, so that nothing stays written.
         refused: LiteralString = f"tieline.refuse('{NOT_SINGLE}', 'single', count(p)::text)"
         counted = f"case when count(p) = 1 then 1 else {refused}::int end"
-    return f"with called as ({call.function.rows}) select {counted}, {total}, {made} from ({rows}) p"
+    return f"with called as ({call.function.rows}) select {counted}, {total}, {made} from {source}"
 
 
 def compile_estimate(read: Read, placeholders: Placeholders) -> LiteralString:

@@ -9,8 +9,8 @@ from tieline.dialect.catalogue import Column, Resource
 from tieline.dialect.plan.model import Body, Conflict, Delete, Guards, Insert, Node, Rendering, Update, Write
 from tieline.dialect.problems import NOT_SINGLE, PUT_MISMATCH, TOO_MANY
 from tieline.dialect.sql.conditions import Placeholders, Scope, condition, where
-from tieline.dialect.sql.read import body as answer_body
-from tieline.dialect.sql.read import is_named, select
+from tieline.dialect.sql.read import select
+from tieline.dialect.sql.rendering import is_named, rendered
 
 
 def rows_of(given: Body, placeholders: Placeholders, *, is_numbered: bool = False) -> LiteralString:
@@ -164,7 +164,8 @@ def _answer(
     if not rendering.has_body:
         return f"select count(*), null, {guard} from written"
     rows = select(node, placeholders, source=source, is_named=is_named(node, rendering))
-    return f"select count(*), {answer_body(node, rendering, 'p', placeholders)}, {guard} from ({rows}) p"
+    body, source = rendered(node, rendering, rows, placeholders)
+    return f"select count(*), {body}, {guard} from {source}"
 
 
 def _compile_insert(insert: Insert, guard: LiteralString, placeholders: Placeholders) -> LiteralString:
