@@ -124,9 +124,26 @@ def payload_too_large(bytes_max: int) -> Problem:
     return Problem("payload-too-large", 413, "54000", message, hint=hint, headers=CLOSE)
 
 
-def head_too_large(status: int, what: str, bytes_max: int) -> Problem:
-    """The address (414) or the headers (431) are longer than the settings allow."""
-    return Problem("bad-request", status, "54000", f"The {what} are longer than {bytes_max} bytes.", headers=CLOSE)
+def address_too_long(bytes_max: int) -> Problem:
+    """The path and the query are longer than the settings allow."""
+    message = f"The path and query are longer than {bytes_max} bytes, the setting url_bytes_max."
+    return Problem("bad-request", 414, "54000", message, hint="Ask for less at once.", headers=CLOSE)
+
+
+def headers_too_long(bytes_max: int, count_max: int) -> Problem:
+    """The headers are longer, or more, than the settings allow."""
+    message = f"The headers are longer than {bytes_max} bytes or more than {count_max} (header_bytes_max, headers_max)."
+    return Problem("bad-request", 431, "54000", message, headers=CLOSE)
+
+
+def head_too_slow(seconds: float) -> Problem:
+    """The line of the request and its headers did not arrive in time."""
+    return Problem("bad-request", 408, "54000", f"The headers did not arrive within {seconds:g} s.", headers=CLOSE)
+
+
+def too_many_connections() -> Problem:
+    """There is no room for a connection that waits for its client, or none from this address."""
+    return _try_again("There are too many connections.")
 
 
 def body_too_slow(seconds: float) -> Problem:
@@ -164,6 +181,11 @@ def overloaded() -> Problem:
 def too_busy() -> Problem:
     """More requests are under way than the settings allow."""
     return _try_again("Too many requests are under way.")
+
+
+def shutting_down() -> Problem:
+    """The process ends, and the body of the request has not come."""
+    return _try_again("This process ends, and the rest of the request's body has not come in time.")
 
 
 def import_stopped(line: int | None, reason: str, landed: Mapping[str, object], *, is_dry_run: bool) -> Problem:

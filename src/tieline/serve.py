@@ -21,8 +21,8 @@ from tieline.web.protocol import BoundedProtocol, set_limits
 
 READY_POLL_SECONDS = 0.02
 READY_TIMEOUT_SECONDS = 5
-# File descriptors beside those of clients: for the database, logs, libraries.
-SPARE_FILES = 200
+# File descriptors beside those of clients: for connections that end, the database, logs, libraries.
+SPARE_FILES = 500
 # The environment variable with the DSN for worker processes.
 DSN_VARIABLE = "TIELINE_WORKER_DSN"
 

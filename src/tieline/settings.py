@@ -15,6 +15,7 @@ import platformdirs
 
 from tieline.wire import misfit
 from tieline.wire.nearest import did_you_mean
+from tieline.wire.networks import Network, networks
 
 PREFIX = "TIELINE_"
 # The source of values that nobody gave.
@@ -76,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body_timeout_ms: int
     answer_timeout_ms: int
     connections_max: int
+    connections_per_address_max: int
+    trusted_proxies: str
+    heads_bytes_max: int
+    headers_max: int
     requests_in_flight_max: int
     transfers_max: int
     import_bytes_max: int
@@ -83,6 +88,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gzip_bytes_min: int
     shutdown_grace_ms: int
     log_format: Literal["json", "console"]
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of the proxies that are trusted."""
+        return networks(self.trusted_proxies)
 
     @property
     def data_path(self) -> Path:

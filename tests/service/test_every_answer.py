@@ -10,7 +10,7 @@ import pytest
 from refusals import refused
 
 PATHS = ["/healthz", "/readyz", "/api/v2/elements", "/api/v2/nowhere", "/externalIntegrationMapping", "/nowhere"]
-MADE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+MADE = re.compile("[0-9a-f]{24}")
 
 
 def log_lines(acme, request_id: str) -> list[dict]:

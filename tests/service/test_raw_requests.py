@@ -208,19 +208,49 @@ def test_a_control_character_of_a_client_is_in_no_header(acme):
     assert answer.headers["location"] == "/externalIntegrationMapping?id=eq.%E2%82%AC%0D%0Aset-cookie%3A%20a%3Db"
 
 
-def test_more_connections_than_allowed_are_503_and_room_is_made_by_those_that_end(tight):
-    held = [connected(tight) for _ in range(20)]
-    time.sleep(0.3)
-    try:
-        with closing(connected(tight)) as one_more:
-            answer = read_all(one_more)
-        assert status(answer) == 503
-        assert b"retry-after: 1" in answer
-    finally:
+def test_when_all_connections_have_requests_under_way_only_health_is_answered(tight, acme):
+    with psycopg.connect(acme.database.dsn) as conn:
+        conn.execute("lock table tieline.element in access exclusive mode")
+        held = [connected(tight) for _ in range(20)]
+        for one in held:
+            one.sendall(head(acme, "GET /api/v2/elements"))
+        time.sleep(0.3)
+        for path, expected in (("/api/v2/elements", 503), ("/healthz", 200), ("/readyz?now", 200), ("/docs", 503)):
+            answer = exchanged(tight, head(acme, f"GET {path}"))
+            assert status(answer) == expected
+            assert (b"retry-after: 1" in answer) == (expected == 503)
+    assert [status(read_all(one)) for one in held] == [200] * 20
+    assert httpx.get(f"{tight.url}/docs").status_code == 200
+    for one in held:
+        one.close()
+
+
+def test_connections_that_wait_for_their_client_make_way_for_new_ones(tight):
+    for sent in (b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"):
+        held = [connected(tight) for _ in range(25)]
+        for one in held:
+            one.sendall(sent)
+        time.sleep(0.3)
+        assert httpx.get(f"{tight.url}/docs").status_code == 200
         for one in held:
             one.close()
-    time.sleep(0.3)
-    assert httpx.get(f"{tight.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v2/elements", "/externalIntegrationMapping", "/healthz"])
+@pytest.mark.parametrize("length", [600, 65_000, 70_000, 200_000])
+def test_an_address_of_any_length_beyond_the_limit_is_414_in_the_words_of_the_face(tight, path, length):
+    answer = exchanged(tight, f"GET {path}?x={'x' * length} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    assert status(answer) == 414
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert "longer than 500 bytes" in (said["detail"] if path.startswith("/api/") else said["message"])
+    assert (b"application/problem+json" in answer) == path.startswith("/api/")
+
+
+@pytest.mark.parametrize("headers", ["x: " + "x" * 2500, "x: " + "x" * 200_000, "x: y\r\n" * 129, "x: y\r\n" * 50_000])
+def test_headers_beyond_the_limits_are_431_in_the_words_of_the_face(tight, headers):
+    answer = exchanged(tight, f"GET /api/v2/elements HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n".encode())
+    assert status(answer) == 431
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("The headers are longer than 2000 bytes")
 
 
 def test_a_client_that_does_not_read_its_answer_is_ended(tight, acme):

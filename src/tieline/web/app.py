@@ -1,12 +1,11 @@
 """The wiring: settings → connections → server → the ASGI application that uvicorn serves."""
 
 import gc
-import os
 import re
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from functools import partial
-from itertools import chain, count, repeat
+from itertools import chain
 from secrets import token_hex
 from time import perf_counter
 from typing import cast
@@ -43,6 +42,8 @@ from tieline.web.turns import Turns
 log = structlog.stdlib.get_logger()
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
+ID_CHARACTERS = 24
+IDS_AT_A_TIME = 100
 CORS_MAX_AGE_SECONDS = 86_400
 EXPOSED_HEADERS = (
     "Content-Range",
@@ -84,8 +85,7 @@ class App:
             Readiness(connections),
             dsn,
         )
-        # Unique: a random prefix for the process, then a counter.
-        self._request_ids = map("{}-{:x}".format, repeat(token_hex(6)), count(1))
+        self._request_ids = random_ids()
         self._body_seconds_max = settings.body_timeout_ms / 1000
         self._layers = _layers(self._serve, settings)
         self._are_all_layered = bool(settings.cors_origins)
@@ -166,8 +166,7 @@ def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
-    # uvicorn's own variable for trusted proxies, with its default.
-    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    trusted = [str(network) for network in settings.proxies]
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
 
 
@@ -198,10 +197,19 @@ def require_sane_head(request: Request, settings: Settings) -> None:
     Raises:
         Problem: 414 or 431.
     """
-    if len(request.query) + len(request.path) > settings.url_bytes_max:
-        raise problems.head_too_large(414, "path and query", settings.url_bytes_max)
-    if sum(map(len, chain.from_iterable(request.headers))) > settings.header_bytes_max:
-        raise problems.head_too_large(431, "headers", settings.header_bytes_max)
+    if request.is_cut or len(request.query) + len(request.path) > settings.url_bytes_max:
+        raise problems.address_too_long(settings.url_bytes_max)
+    are_too_many = len(request.headers) > settings.headers_max
+    if are_too_many or sum(map(len, chain.from_iterable(request.headers))) > settings.header_bytes_max:
+        raise problems.headers_too_long(settings.header_bytes_max, settings.headers_max)
+
+
+def random_ids() -> Generator[str]:
+    """Ids that tell nothing, such as how many requests others have sent. Random bits are fetched for many at a time."""
+    while True:
+        block = token_hex(ID_CHARACTERS // 2 * IDS_AT_A_TIME)
+        for start in range(0, len(block), ID_CHARACTERS):
+            yield block[start : start + ID_CHARACTERS]
 
 
 def sane_request_id(request: Request) -> str | None:

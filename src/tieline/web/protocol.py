@@ -2,92 +2,77 @@
 
 import asyncio
 from functools import partial
-from typing import cast
+from secrets import token_hex
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from tieline import problems
+from tieline.problems import Problem
 from tieline.settings import Settings
-from tieline.web.request import WHOLE_ANSWER, Headers
+from tieline.web import respond
+from tieline.web.corked import Corked
+from tieline.web.crowd import Crowd, Waits, Welcome
+from tieline.web.request import CUT_ADDRESS, WHOLE_ANSWER, Headers
+from tieline.web.routes import HEALTH
 
 # The time that a client has to read an answer after which its connection is closed.
 LINGER_SECONDS = 2.0
 # A client that takes fewer bytes of an answer than this within `stall_seconds_max` counts as gone.
 PROGRESS_BYTES = 16_384
 CLOSE = ("connection", "close")
-
-
-class Corked:
-    """A transport that joins all that is written in one turn of the event loop into one write.
-
-    uvicorn writes the head and the body of an answer apart; each would be a system call and a packet.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._waiting: list[bytes] = []
-        self._call_soon = asyncio.get_running_loop().call_soon
-        # It is called for each request, and `__getattr__` is slow.
-        self.is_closing = transport.is_closing
-
-    def __getattr__(self, name: str) -> object:
-        """All else is the transport's own."""
-        return getattr(self._transport, name)
-
-    def write_whole(self, data: bytes) -> None:
-        """Send now, unless something waits that must go before it."""
-        if self._waiting:
-            self._waiting.append(data)
-        else:
-            self._transport.write(data)
-
-    def write(self, data: bytes) -> None:
-        """Send at the end of this turn."""
-        if not self._waiting:
-            self._call_soon(self._uncork)
-        self._waiting.append(data)
-
-    def close(self) -> None:
-        """Send what waits, then close."""
-        self._uncork()
-        self._transport.close()
-
-    def write_eof(self) -> None:
-        """Send what waits and close this side; what the client sends can still be read."""
-        self._uncork()
-        self._transport.write_eof()
-
-    def _uncork(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._transport.write(b"".join(waiting))
+# The parser of addresses takes no longer ones.
+ADDRESS_BYTES_MAX = 65_535
+# Roughly the memory of a header beside its bytes, and of a request that came before the answer to the one before it.
+HEADER_MEMORY = 150
+QUEUED_MEMORY = 4_000
+# The most requests that may be sent before the first of them has its answer.
+QUEUED_MAX = 100
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. It inherits, against our custom, because uvicorn offers no other way in.
 
-    A refusal here comes before there is a request, so its answer has a status line and no body.
+    A refusal here comes before there is a request, so it is in no log.
     """
 
     head_bytes_max = 0
     head_seconds_max = 0.0
-    connections_max = 0
+    address_bytes_max = 0
+    header_bytes_max = 0
+    headers_max = 0
     stall_seconds_max = 0.0
+    shutdown_seconds = 0.0
+    crowd: ClassVar[Crowd]
 
+    _address = ""
+    _welcome = Welcome.REFUSED
+    # Why the connection waits for its client; None while a request is under way.
+    _waits: Waits | None = None
+    # The memory that is counted for it in the crowd.
+    _held = 0
     _head_bytes = 0
     _awaits_head = False
     _lingers = False
+    _has_lingered = False
     _body_came = False
     _unsent_bytes = 0
+    # The reason for which the parser was stopped.
+    _problem: Problem | None = None
     _deadline: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Expect a first head within its time."""
         super().connection_made(cast(asyncio.Transport, Corked(transport)))
-        if len(self.connections) > self.connections_max:
-            self._refuse(b"503 Server Unavailable\r\nretry-after: 1")
+        self.url = b""
+        self._address = self.client[0] if self.client else ""
+        self._welcome = self.crowd.enter(self._address)
+        if self._welcome is Welcome.REFUSED:
+            self._refuse(problems.too_many_connections())
             return
         self._expect_head()
+        self._wait(Waits.SILENT)
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -105,27 +90,58 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._awaits_head and self._deadline is None:
             self._set_deadline()
         self._head_bytes += len(data)
-        if self._head_bytes > self.head_bytes_max and not self.transport.is_closing():
-            self._refuse(b"431 Request Header Fields Too Large")
+        self._bound_head()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse bytes that are not HTTP."""
-        self._end_deadline()
-        if not self._ends_behind_answer():
-            super().send_400_response(msg)
+        """Refuse what the parser, or the reader of heads, has not taken."""
+        del msg
+        self._refuse(self._problem or problems.bad_request("The request is not HTTP/1.1 that can be read."))
+
+    def on_message_begin(self) -> None:
+        """A head begins, maybe behind another one."""
+        super().on_message_begin()
+        if not self._awaits_head:
+            self._expect_head()
 
     def on_headers_complete(self) -> None:
         """The head has ended in time."""
         self._awaits_head = False
         self._end_deadline()
+        self._hold(0)
         assert self.parser is not None, "it has just called"
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("RFC 9112, 3.2: one Host, or the request is refused")
+        if self._welcome is Welcome.FOR_HEALTH and self.url.partition(b"?")[0] not in HEALTH:
+            self._problem = problems.too_many_connections()
+            raise ValueError("there is no room for it")
+        if self.pipeline and (len(self.pipeline) >= QUEUED_MAX or not self.crowd.has_room):
+            raise ValueError("too many requests wait for the answer to the one before them")
+        if len(self.url) > self.address_bytes_max:
+            # It is answered like all that are too long: with 414, by the application.
+            self.url = self.url[: self.address_bytes_max]
+            cast(dict[str, object], self.scope)[CUT_ADDRESS] = True
+        self._go_on()
         super().on_headers_complete()
+        self._hold(QUEUED_MEMORY * len(self.pipeline))
         # The parser appends trailers to this list; they must not pass for headers (RFC 9110, 6.5.1).
         self.headers: list[tuple[bytes, bytes]] = []
         cast(dict[str, object], self.scope)["extensions"] = {WHOLE_ANSWER: partial(self._send_whole, self.cycle)}
+
+    def on_response_complete(self) -> None:
+        """An answer is on its way; begin the request behind it, or wait for the next."""
+        super().on_response_complete()
+        if self._held:
+            self._hold(QUEUED_MEMORY * len(self.pipeline))
+        self._wait_if_idle()
+
+    def make_way(self) -> None:
+        """End now, since another connection needs the place."""
+        if self._waits is Waits.HALF:
+            self._say(problems.too_many_connections())
+        self._go_on()
+        self._lingers = True
+        self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         """Note a piece of the body; the reader counts its bytes. After the answer there is no reader."""
@@ -141,12 +157,58 @@ class BoundedProtocol(HttpToolsProtocol):
         """The client has taken most of the answer."""
         self._end_stall()
         super().resume_writing()
+        self._wait_if_idle()
+
+    def shutdown(self) -> None:
+        """The process ends: requests that have their body end first, and the others get some time for it."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
+            self.loop.call_later(self.shutdown_seconds / 2, self._give_up_body, self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._end_deadline()
         self._end_stall()
+        self._go_on()
+        self._hold(0)
+        self.crowd.leave(self._address, lingered=self._has_lingered)
         super().connection_lost(exc)
+
+    def _wait(self, why: Waits) -> None:
+        self.crowd.wait(self, why, self._waits)
+        self._waits = why
+
+    def _wait_if_idle(self) -> None:
+        is_answered = self.cycle is not None and self.cycle.response_complete and not self.flow.write_paused  # pyright: ignore[reportUnnecessaryComparison]
+        if is_answered and self._waits is None and not self._lingers and not self.transport.is_closing():
+            self._wait(Waits.HALF if self._awaits_head else Waits.IDLE)
+
+    def _go_on(self) -> None:
+        self.crowd.go_on(self, self._waits)
+        self._waits = None
+
+    def _hold(self, count: int) -> None:
+        """Count so much memory for heads from now on."""
+        if count != self._held:
+            more, self._held = count - self._held, count
+            self.crowd.hold(more)
+
+    def _bound_head(self) -> None:
+        """Refuse a head that has become too long before its end; if all together have, an older one makes way."""
+        if self.transport.is_closing() or self._lingers:
+            return
+        headers: list[tuple[bytes, bytes]] | None = self.headers
+        count = len(headers or ())
+        if self._head_bytes > self.head_bytes_max or count > self.headers_max:
+            self._refuse(
+                problems.address_too_long(self.address_bytes_max)
+                if len(self.url) > self.address_bytes_max
+                else problems.headers_too_long(self.header_bytes_max, self.headers_max)
+            )
+            return
+        if self._waits is not None and self._waits is not Waits.HALF:
+            self._wait(Waits.HALF)
+        self._hold(self._head_bytes + HEADER_MEMORY * count + QUEUED_MEMORY * len(self.pipeline))
 
     def _expect_progress(self) -> None:
         self._unsent_bytes = self.transport.get_write_buffer_size()
@@ -182,17 +244,36 @@ class BoundedProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
-            self._refuse(b"408 Request Timeout")
+            self._refuse(problems.head_too_slow(self.head_seconds_max))
 
-    def _refuse(self, status: bytes) -> None:
+    def _give_up_body(self, cycle: RequestResponseCycle) -> None:
+        if cycle.more_body and not cycle.response_started and not self.transport.is_closing():
+            self._lingers = True
+            self._say(problems.shutting_down())
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
         self._end_deadline()
+        self._go_on()
         if not self._ends_behind_answer():
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self._say(problem)
             self._close_behind()
+
+    def _say(self, problem: Problem) -> None:
+        """Answer with a problem, in the words of the face that the address names as far as it has come."""
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        answer = respond.rendered(problem, path=path, trace_id=token_hex(12))
+        headers = [*answer.headers, ("content-length", str(len(answer.body)))]
+        lines = [f"{name}: {value}\r\n" for name, value in headers if (name, value) != CLOSE]
+        head = STATUS_LINE[answer.status] + "".join([*lines, "connection: close\r\n\r\n"]).encode("latin-1")
+        self.transport.write(head + answer.body)
 
     def _ends_behind_answer(self) -> bool:
         """Tell whether an answer is still due. Then the connection ends after it, since a refusal would pass for it."""
-        is_owed = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body  # pyright: ignore[reportUnnecessaryComparison]
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        is_owed = cycle is not None and not cycle.response_complete and (bool(self.pipeline) or not cycle.more_body)
         if is_owed:
             self.cycle.keep_alive = False
             self._lingers = True
@@ -201,8 +282,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def _close_behind(self) -> None:
         """Close in a way that lets the answer arrive: a socket closed with unread bytes resets the connection."""
         self._lingers = True
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        if self._has_lingered or self.crowd.may_linger():
+            self._has_lingered = True
+            self._wait(Waits.ENDED)
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
 
     def _send_whole(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
         """Send an answer in one piece; False if uvicorn must send it.
@@ -238,6 +324,10 @@ def set_limits(settings: Settings) -> None:
     On the class itself: uvicorn makes the instances, and passes the class to worker processes by its name.
     """
     BoundedProtocol.head_bytes_max = settings.header_bytes_max + settings.url_bytes_max
+    BoundedProtocol.header_bytes_max = settings.header_bytes_max
     BoundedProtocol.head_seconds_max = settings.head_timeout_ms / 1000
-    BoundedProtocol.connections_max = settings.connections_max
+    BoundedProtocol.address_bytes_max = min(settings.url_bytes_max, ADDRESS_BYTES_MAX)
+    BoundedProtocol.headers_max = settings.headers_max
     BoundedProtocol.stall_seconds_max = settings.answer_timeout_ms / 1000
+    BoundedProtocol.shutdown_seconds = settings.shutdown_grace_ms / 1000
+    BoundedProtocol.crowd = Crowd(settings)

@@ -15,6 +15,8 @@ Headers = list[tuple[str, str]]
 SendWhole = Callable[[int, Headers, bytes], bool]
 # The key in ASGI's extensions under which protocol.py offers a SendWhole.
 WHOLE_ANSWER = "tieline.whole_answer"
+# The key in ASGI's scope under which protocol.py notes that the address was longer, and was cut.
+CUT_ADDRESS = "tieline.cut_address"
 
 
 class Request:
@@ -31,6 +33,7 @@ class Request:
         "flight",
         "headers",
         "id",
+        "is_cut",
         "method",
         "parameters",
         "party",
@@ -48,6 +51,8 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
+        # The address was too long, and this is only the beginning of it.
+        self.is_cut: bool = scope.get(CUT_ADDRESS, False)
         # As ASGI gives them: in order, with names in lower case.
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._first_headers = dict(reversed(self.headers))

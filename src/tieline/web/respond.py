@@ -94,9 +94,14 @@ async def compressed(answer: Answer, request: Request) -> Answer:
 
 def refusal(problem: Problem, request: Request) -> Answer:
     """A problem in the form of the face that the request went to."""
-    face = request.face or face_of(request.path)
+    return rendered(problem, request.face, path=request.path, base_url=_base_url(request), trace_id=request.id)
+
+
+def rendered(problem: Problem, face: Face | None = None, *, path: str, trace_id: str, base_url: str = "") -> Answer:
+    """A problem in the form of a face, or of the one that the path is on."""
+    face = face or face_of(path)
     if face is Face.ELEMENT:
-        body = problems.as_problem_json(problem, base_url=_base_url(request), path=request.path, trace_id=request.id)
+        body = problems.as_problem_json(problem, base_url=base_url, path=path, trace_id=trace_id)
         return Answer(problem.status, (("content-type", "application/problem+json"), *problem.headers), body)
     body = problems.as_service(problem) if face is Face.SERVICE else problems.as_postgrest(problem)
     return Answer(problem.status, (("content-type", JSON), *problem.headers), body)

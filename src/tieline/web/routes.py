@@ -81,6 +81,9 @@ RESOURCE = Endpoint("/{resource}", Face.MAPPING, {})
 # The first segments of paths that are not resources of the mapping face, whatever is or is not served below them.
 ROOMS = frozenset(endpoint.path.split("/")[1] for endpoint in ENDPOINTS) | {"changes", "console", "webhooks"}
 
+# Those that are answered although there are too many connections.
+HEALTH = frozenset({b"/healthz", b"/readyz"})
+
 Patterns = tuple[tuple[re.Pattern[str], Endpoint], ...]
 PATTERNS: Mapping[str, Patterns] = {
     room: tuple((compile_path(one.path)[0], one) for one in ENDPOINTS if one.path.split("/")[1] == room)
