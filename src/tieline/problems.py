@@ -188,16 +188,15 @@ def shutting_down() -> Problem:
     return _try_again("This process ends, and the rest of the request's body has not come in time.")
 
 
-def import_stopped(line: int | None, reason: str, landed: Mapping[str, object], *, is_dry_run: bool) -> Problem:
+def import_stopped(line: int | None, reason: str, rest: str, landed: Mapping[str, object]) -> Problem:
     """A batch of an import did not land; those before it have. `line`: the first one that did not, if one was read.
 
-    `landed`: the members of the answer to an import that came to its end.
+    `rest` says which rows have not landed, `landed` are the members of the answer to an import that came to its end.
     """
     message = f"The import stopped at line {line}." if line is not None else "The import stopped before its first line."
-    hint = "Nothing was changed: send the file again." if is_dry_run else "Send the rows from there on again."
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     extra = {**landed, **({} if line is None else {"stoppedAtLine": line})}
-    return Problem("unavailable", 503, "PGRST000", message, reason, hint, extra=extra, headers=retry)
+    return Problem("unavailable", 503, "PGRST000", message, reason, rest, extra=extra, headers=retry)
 
 
 def _try_again(message: str) -> Problem:

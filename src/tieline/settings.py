@@ -84,6 +84,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     requests_in_flight_max: int
     transfers_max: int
     import_bytes_max: int
+    sheet_bytes_max: int
+    sheet_unpacked_bytes_max: int
+    sheet_memory_bytes_max: int
+    sheet_seconds_max: int
     cors_origins: str
     gzip_bytes_min: int
     shutdown_grace_ms: int

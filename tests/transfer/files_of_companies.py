@@ -2,18 +2,26 @@
 
 import io
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tieline.postgres.database import connected
 from tieline.postgres.session import Session
+from tieline.settings import load as load_settings
 from tieline.transfer import records
 from tieline.transfer.landed import Job, Landed
 from tieline.transfer.load import load
 from tieline.transfer.unload import unload
 
+READING = records.reading(load_settings({}, {}))
 COUNTED = ("created", "updated", "unchanged", "kept", "skipped")
+
+
+def read(content, what="mappings", form="csv", sheet="", bytes_max=None):
+    """The columns and records of a file."""
+    stream = io.BytesIO(content if isinstance(content, bytes) else content.encode())
+    return records.read(stream, form, what, replace(READING, sheet=sheet, unpacked_bytes_max=bytes_max))
 
 
 @dataclass
@@ -35,8 +43,7 @@ class Registry:
 
     def load(self, what, text, form="csv", **job):
         """Load a file's text as the command line would."""
-        stream = io.BytesIO(text if isinstance(text, bytes) else text.encode())
-        return self.load_records(what, records.read(stream, form, what).records, **job)
+        return self.load_records(what, read(text, what, form).records, **job)
 
     def load_records(self, what, records, on_batch=None, **job):
         landed = Landed()

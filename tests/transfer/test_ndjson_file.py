@@ -1,12 +1,11 @@
-import io
 import json
 
 import msgspec
 import pytest
+from files_of_companies import read as read_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieline.transfer import ndjson_file
 from tieline.transfer.columns import Record, Refused
 from tieline.transfer.formats import RECORD_BYTES_MAX
 
@@ -14,7 +13,7 @@ MAPPING = {"entityType": "item", "entityId": "1", "integration": "xero"}
 
 
 def read(data, what="mappings"):
-    return list(ndjson_file.read(io.BytesIO(data), what).records)
+    return list(read_file(data, what, "ndjson").records)
 
 
 def line(**members):

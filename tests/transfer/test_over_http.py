@@ -1,11 +1,13 @@
 """Files in and out over HTTP."""
 
+import gzip
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from workbooks import xlsx
 
 from documents import ROOT
 from tieline.transfer.load import BATCH_ROWS_MAX
@@ -14,6 +16,7 @@ EXAMPLES = ROOT / "examples" / "bioregistry"
 CSV = {"content-type": "text/csv"}
 NDJSON = {"content-type": "application/x-ndjson"}
 HEADER = b"entityType,entityId,integration,externalId\n"
+NAMES = HEADER.decode().strip().split(",")
 
 
 def imported(client, what, content, headers=CSV, **parameters):
@@ -52,6 +55,67 @@ def test_an_import_of_an_export_changes_nothing(client, new_company, accept, hea
         assert imported(theirs, "mappings", exported.content, headers)["created"] == 2500
         back = theirs.get("/export/mappings", headers={"accept": accept})
     assert hashlib.sha256(back.content).digest() == hashlib.sha256(exported.content).digest()
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "parameters"),
+    [
+        (HEADER.replace(b",", b";") + b"item;1;xero;007\n", "text/csv; charset=utf-8", {}),
+        (HEADER.replace(b",", b"\t") + b"item\t1\txero\t007\n", "text/tab-separated-values", {}),
+        (gzip.compress(HEADER + b"item,1,xero,007\n"), "text/csv", {}),
+        (
+            b"sep=;\r\n" + HEADER.replace(b",", b";") + b'item;1;xero;"=""007"""\n',
+            "text/csv",
+            {"format": "spreadsheet"},
+        ),
+        (HEADER + b"item,1,xero,007\n", "application/octet-stream", {"format": "csv"}),
+        (xlsx(NAMES, ("item", 1, "xero", "007")), XLSX, {}),
+        (
+            xlsx(("Notes",), sheets=[("Ids", "visible", [NAMES, ("item", 1, "xero", "007")])]),
+            "application/octet-stream",
+            {"format": "xlsx", "sheet": "Ids"},
+        ),
+    ],
+)
+def test_every_format_comes_in(client, content, media_type, parameters):
+    report = imported(client, "mappings", content, {"content-type": media_type}, **parameters)
+    assert (report["created"], report["refusals"]) == (1, [])
+    assert client.get("/externalIntegrationMapping?select=entityId,externalId").json() == [
+        {"entityId": "1", "externalId": "007"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "parameters", "media_type", "text", "name"),
+    [
+        ({"accept": "text/tab-separated-values"}, {}, "text/tab-separated-values; charset=utf-8", "\t007\t", "m.tsv"),
+        ({"accept": "text/html"}, {"format": "tsv"}, "text/tab-separated-values; charset=utf-8", "\t007\t", "m.tsv"),
+        ({}, {"format": "spreadsheet"}, "text/csv; charset=utf-8", ',"=""007""",', "m.csv"),
+        ({}, {"format": "ndjson"}, "application/x-ndjson", '"externalId":"007"', "m.ndjson"),
+        ({}, {}, "text/csv; charset=utf-8", ",007,", "m.csv"),
+    ],
+)
+def test_text_goes_out_by_accept_or_by_format(client, headers, parameters, media_type, text, name):
+    imported(client, "mappings", HEADER + b"item,1,xero,007\n")
+    answer = client.get("/export/mappings", headers=headers, params=parameters)
+    assert answer.headers["content-type"] == media_type
+    assert text in answer.text
+    assert answer.headers["content-disposition"].endswith(f'{name.replace("m.", "mappings.")}"')
+
+
+def test_the_formats_that_there_are_are_named(client):
+    wrong = client.post("/import/mappings", content=HEADER, headers={"content-type": "application/json"})
+    assert (wrong.status_code, "?format=csv, tsv, ndjson, spreadsheet, xlsx or ods" in wrong.text) == (415, True)
+    unknown = client.post("/import/mappings?format=xls", content=HEADER)
+    assert (unknown.status_code, "format must be csv, tsv, ndjson, spreadsheet, xlsx or ods." in unknown.text) == (
+        400,
+        True,
+    )
+    written = client.get("/export/mappings?format=xlsx")
+    assert (written.status_code, "format must be csv, tsv, ndjson or spreadsheet." in written.text) == (400, True)
 
 
 def test_an_export_has_no_page_limit_and_nothing_of_another_company(client, other):

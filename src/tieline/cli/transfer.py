@@ -1,32 +1,35 @@
 """`tieline import` and `tieline export`: whole files in and out."""
 
-import csv
+import gzip
 import os
 import secrets
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, cast
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
+from tieline.cli.interrupts import Interruption, Interrupts, interrupts
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, session
 from tieline.cli.usage import require_no_option
+from tieline.postgres.pipeline import DatabaseError
+from tieline.postgres.run import as_problem
 from tieline.store.batches.plan import OnConflict, OnExisting
-from tieline.store.batches.results import Holder, MappingKey
-from tieline.transfer import records
-from tieline.transfer.columns import File, Refused, What
-from tieline.transfer.formats import FileRefusedError, Format, format_of
-from tieline.transfer.landed import Job, Landed, Moved
+from tieline.transfer import records, report
+from tieline.transfer.columns import File, What
+from tieline.transfer.formats import GZIP_ENDING, TEXT_FORMATS, FileRefusedError, Format, either, format_of
+from tieline.transfer.landed import Job, Landed
 from tieline.transfer.load import StoppedError, load
-from tieline.transfer.mappings import texts
+from tieline.transfer.progress import Progress
+from tieline.transfer.records import Reading
+from tieline.transfer.report import Note
 from tieline.transfer.unload import unload
 
-REPORT_COLUMNS = ("line", "code", "reason", "holderEntityType", "holderEntityId", "holderMappingId")
 # The terminal shows so many refused rows and counts the rest; --report writes them all.
 REFUSED_SHOWN_MAX = 1_000
 
@@ -37,6 +40,23 @@ FileName = Annotated[
     ),
 ]
 
+FormatName = Annotated[
+    Format | None,
+    Parameter(
+        name="--format",
+        help="The format; spreadsheet is CSV with texts as formulas.",
+        show_default="by the ending of the file",
+    ),
+]
+ReportName = Annotated[
+    str | None,
+    Parameter(
+        name="--report",
+        help="A file (.csv, .tsv, .ndjson) for all refused rows and moved ids, with line and reason.",
+        show_default="none",
+    ),
+]
+
 
 def import_file(  # noqa: PLR0913 -- an option each
     file: FileName,
@@ -44,9 +64,8 @@ def import_file(  # noqa: PLR0913 -- an option each
     *,
     company: Company,
     what: Annotated[What, Parameter(help="The kind of rows.")],
-    format_: Annotated[
-        Format | None, Parameter(name="--format", help="The format.", show_default="by the ending of the file")
-    ] = None,
+    format_: FormatName = None,
+    sheet: Annotated[str | None, Parameter(help="The sheet of a workbook.", show_default="the first")] = None,
     on_conflict: Annotated[
         OnConflict, Parameter(help="What to do when another entity holds the external id.")
     ] = "report",
@@ -56,63 +75,77 @@ def import_file(  # noqa: PLR0913 -- an option each
     dry_run: Annotated[
         bool, Parameter(negative="", help="Say what would happen, and change nothing.", show_default="no")
     ] = False,
-    report: Annotated[
-        str | None,
-        Parameter(
-            help="A CSV file to write all refused rows and moved ids to, with line and reason.", show_default="none"
-        ),
-    ] = None,
+    report_file: ReportName = None,
     options: Options | None = None,
 ) -> int:
     """Import a file. Rows that are there already change nothing; rows that cannot land are reported."""
     form = _form(file, format_)
     job = Job(what, session(company, f"import_{secrets.token_hex(8)}"), on_conflict, on_existing, dry_run)
-    tally = _Tally()
-    stopped = None
-    with ExitStack() as stack:
+    progress = Progress()
+    with interrupts() as interrupted, ExitStack() as stack:
         stream = stack.enter_context(_opened(file))
-        read = _read(stream, form, what)
-        note = stack.enter_context(_noting(report, read.columns))
+        reading = records.reading((options or Options()).load(), sheet or "")
+        read = stack.enter_context(_read(stream, form, what, reading))
+        note = stack.enter_context(_noting(report_file, file, read, form))
+        stack.enter_context(_ending(progress, interrupted, is_dry_run=dry_run))
         conn = stack.enter_context(registry(options))
         advance = stack.enter_context(_progress(file, stream))
-        try:
-            load(conn, read.records, job, lambda landed: tally.add(landed, note, advance))
-        except StoppedError as error:
-            stopped = error
-    if tally.refused > REFUSED_SHOWN_MAX:
-        say(f"… and {tally.refused - REFUSED_SHOWN_MAX:,} more refused rows; --report FILE writes them all.")
-    answer(tally.summary() + (" (dry run: nothing was changed)" if dry_run else ""))
-    if stopped is not None:
-        raise RefusalError(str(stopped))
-    return 1 if tally.refused else 0
+
+        def tell(landed: Landed) -> None:
+            note(landed)
+            _show(landed, progress.refused)
+            progress.add(landed)
+            advance()
+            interrupted.check()
+
+        load(conn, interrupted.between(progress.passing(read.records)), job, tell)
+    return 1 if progress.refused else 0
 
 
-@dataclass(slots=True)
-class _Tally:
-    """The counts so far. Refused rows are shown as they come and are not kept."""
+@contextmanager
+def _ending(progress: Progress, interrupted: Interrupts, *, is_dry_run: bool) -> Generator[None]:
+    """Print the counts at the end, and what did not land if it comes too early."""
+    try:
+        yield
+    except Interruption:
+        _sum_up(progress, is_dry_run=is_dry_run)
+        cut_off = " Whether the batch that was under way landed is not known." if interrupted.is_forced else ""
+        say(f"Interrupted.{cut_off} {_rest(progress, is_dry_run=is_dry_run)}")
+        raise
+    except (StoppedError, FileRefusedError, DatabaseError) as error:
+        _sum_up(progress, is_dry_run=is_dry_run)
+        reason = _reason("import", error) if isinstance(error, DatabaseError) else str(error)
+        raise RefusalError(f"{reason} {_rest(progress, is_dry_run=is_dry_run)}") from None
+    _sum_up(progress, is_dry_run=is_dry_run)
 
-    landed: Landed = field(default_factory=Landed)
-    refused: int = 0
-    moved: int = 0
 
-    def add(self, landed: Landed, note: Callable[[Landed], None], advance: Callable[[], None]) -> None:
-        note(landed)
-        self.landed.add(Landed(landed.created, landed.updated, landed.unchanged, landed.kept, landed.skipped))
-        self.moved += len(landed.moved)
-        for refused in landed.refused:
-            self.refused += 1
-            if self.refused <= REFUSED_SHOWN_MAX:
-                say(f"line {refused.line}: {refused.reason}")
-        advance()
+def _sum_up(progress: Progress, *, is_dry_run: bool) -> None:
+    if progress.refused > REFUSED_SHOWN_MAX:
+        say(f"… and {progress.refused - REFUSED_SHOWN_MAX:,} more refused rows; --report FILE writes them all.")
+    counts = progress.landed
+    answer(
+        f"{counts.created:,} created, {counts.updated:,} updated, {counts.unchanged:,} unchanged, "
+        f"{counts.kept:,} kept, {progress.moved:,} moved ({progress.moved:,} ids taken from others), "
+        f"{counts.skipped:,} skipped, {progress.refused:,} refused"
+        + (" (dry run: nothing was changed)" if is_dry_run else "")
+    )
 
-    def summary(self) -> str:
-        counts = self.landed
-        return (
-            f"{counts.created:,} created, {counts.updated:,} updated, {counts.unchanged:,} unchanged, "
-            f"{counts.kept:,} kept, {self.moved:,} moved ({self.moved:,} ids taken from others), "
-            f"{counts.skipped:,} skipped, "
-            f"{self.refused:,} refused"
-        )
+
+def _reason(command: str, error: DatabaseError) -> str:
+    """The sentence for a database that went away, or refused a statement, in the middle."""
+    problem = as_problem(error)
+    said = error.message if problem is None else problem.message
+    return f"The {command} stopped: {' '.join(said.split()).rstrip('.')}."
+
+
+def _rest(progress: Progress, *, is_dry_run: bool) -> str:
+    return "It was a dry run: nothing was changed." if is_dry_run else progress.rest()
+
+
+def _show(landed: Landed, shown: int) -> None:
+    """Print the refused rows of a batch, as long as there is room."""
+    for refused in landed.refused[: max(0, REFUSED_SHOWN_MAX - shown)]:
+        say(f"line {refused.line}: {refused.reason}")
 
 
 def _form(name: str, given: Format | None) -> Format:
@@ -138,8 +171,24 @@ def export_file(
 ) -> None:
     """Export all rows of a company; import takes them back unchanged."""
     form = _form(output, format_) if output and output != "-" else format_ or "csv"
-    with registry(options) as conn, _written(output) as stream:
+    if form in ("xlsx", "ods"):
+        raise RefusalError(
+            f"An export is written as {either(TEXT_FORMATS)}, not as {form}; "
+            "spreadsheets open --format spreadsheet (a .csv file) and keep its ids as they are."
+        )
+    with interrupts(), _export_ending(output), registry(options) as conn, _written(output) as stream:
         unload(conn, what, form, session(company), stream)
+
+
+@contextmanager
+def _export_ending(output: str | None) -> Generator[None]:
+    """Tell what became of the file if the database goes away."""
+    try:
+        yield
+    except DatabaseError as error:
+        is_file = output is not None and output != "-"
+        rest = "No file was written." if is_file else "What was written is not the whole."
+        raise RefusalError(f"{_reason('export', error)} {rest}") from None
 
 
 @contextmanager
@@ -156,50 +205,27 @@ def _opened(name: str) -> Generator[IO[bytes]]:
         raise RefusalError(f"The file {name} cannot be read: {error.strerror}.") from None
 
 
-def _read(stream: IO[bytes], form: Format, what: What) -> File:
+@contextmanager
+def _read(stream: IO[bytes], form: Format, what: What, reading: Reading) -> Generator[File]:
     try:
-        return records.read(stream, form, what)
+        read = records.read(stream, form, what, reading)
     except FileRefusedError as error:
         raise RefusalError(str(error)) from None
+    with closing(read.records):
+        yield read
 
 
 @contextmanager
-def _noting(name: str | None, columns: Sequence[str]) -> Generator[Callable[[Landed], None]]:
-    """Write the report: the cells of each refused or moved row, and the reason."""
+def _noting(name: str | None, imported: str, file: File, form: Format) -> Generator[Note]:
+    """Write the report, if there is to be one."""
     if name is None:
         yield lambda _: None
         return
-    with Path(name).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *REPORT_COLUMNS], extrasaction="ignore")
-        writer.writeheader()
-
-        def note(landed: Landed) -> None:
-            writer.writerows(map(_refused_row, landed.refused))
-            writer.writerows(map(_moved_row, landed.moved))
-
+    path = Path(name)
+    if path.exists() and imported != "-" and path.samefile(imported):
+        raise RefusalError(f"The report would overwrite the file {name} that is imported.")
+    with report.written(path, file, form) as note:
         yield note
-
-
-def _refused_row(refused: Refused) -> dict[str, object]:
-    row: dict[str, object] = {**refused.given, "line": refused.line, "code": refused.code, "reason": refused.reason}
-    if refused.holder is not None:
-        row |= _holder_columns(refused.holder)
-    return row
-
-
-def _moved_row(moved: Moved) -> dict[str, object]:
-    loser = moved.loser
-    reason = f"The external id was taken from {loser.entity_type} {loser.entity_id}"
-    said = {"line": moved.record.line, "code": "moved", "reason": reason}
-    return {**texts(moved.record), **said, **_holder_columns(loser)}
-
-
-def _holder_columns(holder: Holder | MappingKey) -> dict[str, object]:
-    return {
-        "holderEntityType": holder.entity_type,
-        "holderEntityId": holder.entity_id,
-        "holderMappingId": holder.mapping_id,
-    }
 
 
 @contextmanager
@@ -210,7 +236,7 @@ def _progress(name: str, stream: IO[bytes]) -> Generator[Callable[[], None]]:
         return
     total = os.fstat(stream.fileno()).st_size if stream.seekable() else None
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Bar(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(Path(name).name, total=total)
         yield lambda: progress.update(task, completed=stream.tell() if stream.seekable() else 0)
 
@@ -225,7 +251,11 @@ def _written(name: str | None) -> Generator[IO[bytes]]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as stream:
-            yield stream
+            if path.suffix.lower() == GZIP_ENDING:
+                with gzip.GzipFile(path.stem, "wb", fileobj=stream) as packed:
+                    yield cast(IO[bytes], packed)
+            else:
+                yield stream
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)

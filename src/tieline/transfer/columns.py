@@ -1,7 +1,7 @@
 """The columns of files of mappings, elements and systems, and how a cell of CSV becomes a value."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from tieline.store.batches.rows import (
     time,
 )
 from tieline.store.batches.rows import TIMES as MAPPING_TIMES
+from tieline.transfer.formats import TextFormat
 from tieline.wire import halves
 from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
@@ -97,10 +98,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The columns of a file, in its order, and its records."""
+    """The columns of a file, in its order, its records, and how it is written."""
 
     columns: Sequence[str]
-    records: Iterator[Record | Refused]
+    records: Generator[Record | Refused]
+    form: TextFormat = "csv"
+    separator: str = ","
 
 
 def columns(what: What) -> list[str]:

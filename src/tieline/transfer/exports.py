@@ -7,7 +7,7 @@ from typing import LiteralString, cast, get_args
 import msgspec
 
 from tieline.transfer.columns import ROWS, TIMES, What
-from tieline.transfer.formats import Format
+from tieline.transfer.formats import TextFormat
 
 # The table, and the column that rows are ordered by. Mappings are ordered by id, because they were made in that order
 # and lie in it on the disk.
@@ -17,11 +17,12 @@ TABLES: dict[What, tuple[LiteralString, LiteralString]] = {
     "systems": ('"externalSystem"', "integration"),
 }
 CSV: LiteralString = "format csv, header, encoding 'UTF8'"
+TSV: LiteralString = rf"{CSV}, delimiter e'\t'"
 # NDJSON goes out as CSV whose quote and delimiter no JSON can contain: the text format would double backslashes.
 NDJSON: LiteralString = r"format csv, quote e'\x01', delimiter e'\x02', encoding 'UTF8'"
 
 
-def statement(what: What, form: Format) -> LiteralString:
+def statement(what: What, form: TextFormat) -> LiteralString:
     """The COPY statement that writes all rows of a company in a form; `%s` is the company.
 
     >>> print(statement("elements", "csv"))
@@ -34,10 +35,10 @@ def statement(what: What, form: Format) -> LiteralString:
     rows: LiteralString = f'select {columns} from tieline.{table} where "companyId" = %s order by {order}'
     if form == "ndjson":
         return f"copy (select row_to_json(r) from ({rows}) r) to stdout with ({NDJSON})"
-    return f"copy ({rows}) to stdout with ({CSV})"
+    return f"copy ({rows}) to stdout with ({TSV if form == 'tsv' else CSV})"
 
 
-def _column(field: msgspec.structs.FieldInfo, form: Format) -> LiteralString:
+def _column(field: msgspec.structs.FieldInfo, form: TextFormat) -> LiteralString:
     """A column as the form writes it. Its name counts as literal: it came with the package."""
     name = cast(LiteralString, field.encode_name)
     quoted = name if name.islower() else f'"{name}"'

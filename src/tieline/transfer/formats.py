@@ -1,26 +1,48 @@
-"""The form of a file, and its lines, read in bounded memory."""
+"""The forms of files, and the one that a file's name tells."""
 
-from collections.abc import Generator
 from pathlib import PurePath
-from typing import IO, Literal
+from typing import Literal, TypeAlias, get_args
 
-# spreadsheet: CSV in which each text is written as a formula (="007").
-Format = Literal["csv", "ndjson", "spreadsheet"]
+# The forms of text. spreadsheet: CSV in which each text is written as a formula (="007").
+TextFormat: TypeAlias = Literal["csv", "tsv", "ndjson", "spreadsheet"]
+WorkbookFormat: TypeAlias = Literal["xlsx", "ods"]
+Format: TypeAlias = TextFormat | WorkbookFormat
 
-ENDINGS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+FORMATS: tuple[Format, ...] = (*get_args(TextFormat), *get_args(WorkbookFormat))
+TEXT_FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".ods": "ods",
+}
+GZIP_ENDING = ".gz"
 RECORD_BYTES_MAX = 1_000_000
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+# The first byte of a character of UTF-8 that would be half of a surrogate pair, and the least second byte.
+HALF, HALF_SECOND = 0xED, 0xA0
 
 
 class FileRefusedError(Exception):
     """A file is refused as a whole; the message says why."""
 
 
-def format_of(name: str, given: Format | None) -> Format:
-    """The given form, else the form of files with this ending.
+def either(words: tuple[str, ...]) -> str:
+    """The words as alternatives.
 
-    >>> format_of("mappings.csv", None), format_of("-", "ndjson")
+    >>> either(("csv", "tsv", "ndjson"))
+    'csv, tsv or ndjson'
+    """
+    return " or ".join([", ".join(words[:-1]), words[-1]])
+
+
+def format_of(name: str, given: Format | None) -> Format:
+    """The given form, else the form of files with this ending. `.gz` behind the ending does not count.
+
+    >>> format_of("mappings.csv.gz", None), format_of("-", "ndjson")
     ('csv', 'ndjson')
 
     Raises:
@@ -28,31 +50,13 @@ def format_of(name: str, given: Format | None) -> Format:
     """
     if given is not None:
         return given
-    found = ENDINGS.get(PurePath(name).suffix.lower())
+    path = PurePath(name.lower())
+    found = ENDINGS.get(PurePath(path.stem).suffix if path.suffix == GZIP_ENDING else path.suffix)
     if found is None:
-        raise FileRefusedError(f"Nothing says which form {name!r} has; give --format csv or --format ndjson.")
+        raise FileRefusedError(
+            f"The name {name!r} does not tell the format of the file; give --format {either(FORMATS)}."
+        )
     return found
-
-
-def lines(stream: IO[bytes]) -> Generator[tuple[int, bytes]]:
-    """Each line with its number and its line end, without a byte order mark.
-
-    A line longer than RECORD_BYTES_MAX comes in pieces: each but its last is longer than that and has no line end,
-    and all have the number of the line.
-
-    Raises:
-        FileRefusedError: the file begins with the byte order mark of another encoding.
-    """
-    number = 1
-    piece = stream.readline(RECORD_BYTES_MAX + 1)
-    if piece.startswith(OTHER_ENCODINGS):
-        raise FileRefusedError("The file is not UTF-8; save it as UTF-8 and try again.")
-    piece = piece.removeprefix(BYTE_ORDER_MARK)
-    while piece:
-        yield number, piece
-        if piece.endswith(b"\n"):
-            number += 1
-        piece = stream.readline(RECORD_BYTES_MAX + 1)
 
 
 def decoded(line: bytes) -> str:
@@ -64,10 +68,16 @@ def decoded(line: bytes) -> str:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8") from None
+        raise ValueError(_not_utf8(line, error.start)) from None
     if "\0" in text:
         raise ValueError("it holds a NUL character, which PostgreSQL cannot store")
     return text
+
+
+def _not_utf8(line: bytes, at: int) -> str:
+    if line[at] == HALF and line[at + 1 : at + 2] >= bytes([HALF_SECOND]):
+        return "it holds half of a surrogate pair, which PostgreSQL cannot store"
+    return f"byte {at + 1} of the line, 0x{line[at]:02x}, is not UTF-8; save the file as UTF-8"
 
 
 def too_long() -> str:

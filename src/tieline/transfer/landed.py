@@ -43,6 +43,11 @@ class Landed:
     refused: list[Refused] = field(default_factory=list[Refused])
     moved: list[Moved] = field(default_factory=list[Moved])
 
+    @property
+    def rows(self) -> int:
+        """The number of rows that were not refused."""
+        return self.created + self.updated + self.unchanged + self.kept + self.skipped
+
     def count(self, outcome: Literal["created", "updated", "unchanged", "kept", "skipped"]) -> None:
         """Count a row that was not refused."""
         setattr(self, outcome, getattr(self, outcome) + 1)

@@ -69,16 +69,20 @@ class _Target:
     def write(self, records: Sequence[Record], work: Callable[[], T]) -> T:
         """Do the work in a transaction that acts for the company, and again after a collision with another writer."""
         for attempt in range(ATTEMPTS_MAX):
+            is_committing = False
             try:
                 with self.conn.transaction():
                     act(self.conn, self.job.session)
                     self.conn.execute(shipped("transfer/keep_stamps"))
-                    return work()
+                    done = work()
+                    is_committing = not self.job.is_dry_run
             except COLLISIONS as error:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise _stopped(records, error) from error
             except psycopg.Error as error:
-                raise _stopped(records, error) from error
+                raise _stopped(records, error, is_committing=is_committing) from error
+            else:
+                return done
         raise AssertionError("the last attempt returns or raises")
 
     def tell(self, landed: Landed, refused: Sequence[Refused] = ()) -> None:
@@ -195,7 +199,7 @@ def _give_up(target: _Target, held: Held) -> None:
         target.tell(landed)
 
 
-def _stopped(records: Sequence[Record], error: psycopg.Error) -> StoppedError:
+def _stopped(records: Sequence[Record], error: psycopg.Error, *, is_committing: bool = False) -> StoppedError:
     lines = f"lines {records[0].line} to {records[-1].line}" if records else "the first lines"
     report = refusal.refused(error)
     problem = as_problem(report)
@@ -203,4 +207,8 @@ def _stopped(records: Sequence[Record], error: psycopg.Error) -> StoppedError:
     if isinstance(error, COLLISIONS):
         said = "other writers were in its way at every attempt"
     said = said.strip().rstrip(".")
-    return StoppedError(f"The batch of {lines} did not land: {said}. What came before it has landed; run it again.")
+    if is_committing:
+        return StoppedError(
+            f"It is not known whether the batch of {lines} landed, as its confirmation did not come: {said}."
+        )
+    return StoppedError(f"The batch of {lines} did not land: {said}.")

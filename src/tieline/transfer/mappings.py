@@ -126,12 +126,15 @@ def texts(record: Record) -> Mapping[str, Cell]:
     if record.cells is not None:
         return record.cells
     given = msgspec.json.decode(msgspec.json.encode(record.row), type=dict[str, msgspec.Raw])
-    return {name: _text(bytes(value)) for name, value in given.items()}
+    return {name: _text(name, bytes(value)) for name, value in given.items()}
 
 
-def _text(value: bytes) -> Cell:
+def _text(name: str, value: bytes) -> Cell:
     if value == b"null":
         return None
+    if name == "metadata":
+        # JSON in a cell stays JSON: a string keeps its quotes.
+        return value.decode().replace(halves.HALF, "\ufffd")
     # A file with a NUL could not be opened by a spreadsheet, nor imported once its values are mended.
     text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
     return text.replace(halves.HALF, "\ufffd").replace("\0", "\ufffd")

@@ -10,13 +10,13 @@ from tieline.postgres.session import Session
 from tieline.store.companies import act
 from tieline.transfer import exports
 from tieline.transfer.columns import What
-from tieline.transfer.formats import Format
+from tieline.transfer.formats import TextFormat
 
 # The least size of a piece that is written. The database sends one row at a time.
 CHUNK_BYTES_MIN = 65_536
 
 
-def unload(conn: psycopg.Connection, what: What, form: Format, session: Session, stream: IO[bytes]) -> None:
+def unload(conn: psycopg.Connection, what: What, form: TextFormat, session: Session, stream: IO[bytes]) -> None:
     """Write all rows as of one moment, in the order of `exports.TABLES`.
 
     Raises:

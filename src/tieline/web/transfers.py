@@ -2,9 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import IO, cast, get_args
+from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
+from typing import IO, cast
 
 import msgspec
 
@@ -13,26 +13,22 @@ from tieline.postgres.database import connected
 from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.run import as_problem
 from tieline.postgres.session import Session
-from tieline.problems import FieldError, Problem
-from tieline.store.batches.plan import OnConflict, OnExisting
+from tieline.problems import Problem
 from tieline.store.batches.results import Holder, MappingKey
 from tieline.store.companies import UnknownCompanyError
 from tieline.transfer import records
-from tieline.transfer.columns import Record, Refused, What
-from tieline.transfer.formats import FileRefusedError, Format
-from tieline.transfer.landed import Job, Landed
+from tieline.transfer.columns import Refused
+from tieline.transfer.formats import FileRefusedError
+from tieline.transfer.landed import Landed
 from tieline.transfer.load import StoppedError, load
+from tieline.transfer.progress import Progress
 from tieline.transfer.unload import unload
-from tieline.web import decode
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import JSON, Answer
 from tieline.web.server import Server
-from tieline.wire import accept
+from tieline.web.transfer_request import CONTENT_TYPES, ENDINGS, ExportAsked, ImportAsked, export_asked, import_asked
 
-MEDIA_TYPES: dict[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
-CONTENT_TYPES: dict[str, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-IMPORT_PARAMETERS = frozenset({"onConflict", "onExisting", "dryRun"})
 # The answer lists so many refused rows and moved ids; it counts all of them.
 REFUSALS_MAX = 1_000
 # Pieces of an export that wait for a slow client.
@@ -89,31 +85,6 @@ def _refusal(refused: Refused) -> Refusal:
     return Refusal(refused.line, refused.code, refused.reason, refused.holder, refused.duplicate_of)
 
 
-@dataclass(slots=True)
-class Progress:
-    """The progress of an import; `next_line` is the first line that was read and has not landed."""
-
-    report: Report
-    next_line: int | None = None
-
-    def passing(self, rows: Iterable[Record | Refused]) -> Generator[Record | Refused]:
-        """The same rows, noted as they are read."""
-        for row in rows:
-            if self.next_line is None:
-                self.next_line = row.line
-            yield row
-
-    def add(self, landed: Landed) -> None:
-        """All rows that were read have landed."""
-        self.report.add(landed)
-        self.next_line = None
-
-    def stopped(self, reason: str) -> Problem:
-        """The end of an import that cannot go on."""
-        landed = msgspec.to_builtins(self.report)
-        return problems.import_stopped(self.next_line, reason, landed, is_dry_run=self.report.dry_run)
-
-
 async def import_rows(server: Server, request: Request, caller: Caller) -> Answer:
     """Import the file in the body. It is read whole before the first row lands, so a cut connection changes nothing.
 
@@ -121,13 +92,12 @@ async def import_rows(server: Server, request: Request, caller: Caller) -> Answe
         Problem: the whole file cannot be imported, or a batch did not land; then its members say what had landed.
     """
     require_scope(caller, "api.admin")
-    what, form = _what(request), _body_form(request)
-    job = _job(request, caller, what)
-    report = Report(dry_run=job.is_dry_run)
+    asked = import_asked(request, caller, server.settings)
+    report = Report(dry_run=asked.job.is_dry_run)
     with server.transfers.one(), tempfile.TemporaryFile() as file:
         await request.spool(file, server.settings.import_bytes_max)
         file.seek(0)
-        await asyncio.to_thread(_load, server.dsn, file, form, job, Progress(report))
+        await asyncio.to_thread(_load, server.dsn, file, asked, report)
     return Answer(200, (("content-type", JSON),), msgspec.json.encode(report))
 
 
@@ -135,45 +105,60 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
     """Stream all rows of the company, as they were at one moment.
 
     Raises:
-        Problem: the client accepts neither format, or the database is away.
+        Problem: the client accepts no format that there is, or the database is away.
     """
     require_scope(caller, "api.admin")
-    what, form = _what(request), _answer_form(request)
-    decode.query(request, frozenset())
-    stream = _exported(server, what, form, Session(caller.company_id, caller.key_id, request.id))
+    asked = export_asked(request)
+    stream = _exported(server, asked, Session(caller.company_id, caller.key_id, request.id))
     # The first piece is read before the status is sent: until then a problem can still be answered.
     first = await anext(stream, b"")
     headers = (
-        ("content-type", CONTENT_TYPES[form]),
-        ("content-disposition", f'attachment; filename="{what}.{form}"'),
+        ("content-type", CONTENT_TYPES[asked.form]),
+        ("content-disposition", f'attachment; filename="{asked.what}.{ENDINGS[asked.form]}"'),
         ("vary", "Accept"),
     )
     return Answer(200, headers, first, stream)
 
 
-def _load(dsn: str, file: IO[bytes], form: Format, job: Job, progress: Progress) -> None:
+def _load(dsn: str, file: IO[bytes], asked: ImportAsked, report: Report) -> None:
     """Load the file. In a thread, since the loader waits for PostgreSQL."""
+    progress = Progress()
+
+    def tell(landed: Landed) -> None:
+        report.add(landed)
+        progress.add(landed)
+
     try:
-        rows = records.read(file, form, job.what).records
-        with connected(dsn) as conn:
-            load(conn, progress.passing(rows), job, progress.add)
-    except FileRefusedError as error:
-        raise problems.bad_request(str(error)) from None
+        with (
+            closing(records.read(file, asked.form, asked.job.what, asked.reading).records) as rows,
+            connected(dsn) as conn,
+        ):
+            load(conn, progress.passing(rows), asked.job, tell)
     except UnknownCompanyError:
         raise problems.unauthorized("The company of this key does not exist any more.") from None
+    except FileRefusedError as error:
+        if progress.last_line:
+            raise _stopped(progress, report, str(error)) from error
+        raise problems.bad_request(str(error)) from None
     except StoppedError as error:
-        raise progress.stopped(str(error)) from error
+        raise _stopped(progress, report, str(error)) from error
     except DatabaseError as error:
         problem = as_problem(error)
-        raise progress.stopped(problem.message if problem else error.message) from error
+        raise _stopped(progress, report, problem.message if problem else error.message) from error
 
 
-async def _exported(server: Server, what: What, form: Format, session: Session) -> AsyncGenerator[bytes]:
+def _stopped(progress: Progress, report: Report, reason: str) -> Problem:
+    """The end of an import that cannot go on."""
+    rest = "Nothing was changed: send the file again." if report.dry_run else progress.rest()
+    return problems.import_stopped(progress.next_line, reason, rest, msgspec.to_builtins(report))
+
+
+async def _exported(server: Server, asked: ExportAsked, session: Session) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING_MAX)
     pieces = _Pieces(lambda piece: asyncio.run_coroutine_threadsafe(waiting.put(piece), loop).result())
     with server.transfers.one():
-        copying = asyncio.create_task(asyncio.to_thread(_unload, server.dsn, what, form, session, pieces))
+        copying = asyncio.create_task(asyncio.to_thread(_unload, server.dsn, asked, session, pieces))
         try:
             while (piece := await waiting.get()) is not None:
                 yield piece
@@ -209,10 +194,10 @@ class _Pieces:
             self._put(None)
 
 
-def _unload(dsn: str, what: What, form: Format, session: Session, pieces: _Pieces) -> None:
+def _unload(dsn: str, asked: ExportAsked, session: Session, pieces: _Pieces) -> None:
     try:
         with connected(dsn) as conn:
-            unload(conn, what, form, session, cast(IO[bytes], pieces))
+            unload(conn, asked.what, asked.form, session, cast(IO[bytes], pieces))
     except BrokenPipeError:
         return
     except UnknownCompanyError:
@@ -221,43 +206,3 @@ def _unload(dsn: str, what: What, form: Format, session: Session, pieces: _Piece
         raise as_problem(error) or error from error
     finally:
         pieces.end()
-
-
-def _what(request: Request) -> What:
-    what = request.parameters["what"]
-    if what not in get_args(What):
-        raise problems.endpoint_not_found(request.path)
-    return cast(What, what)
-
-
-def _body_form(request: Request) -> Format:
-    media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
-    if media_type not in MEDIA_TYPES:
-        raise problems.unsupported_media_type(media_type or "nothing", "text/csv or application/x-ndjson")
-    return MEDIA_TYPES[media_type]
-
-
-def _answer_form(request: Request) -> Format:
-    """The form that the client prefers; CSV if it takes any form."""
-    header = request.header(b"accept") or ""
-    media_type = accept.best(header, tuple(MEDIA_TYPES))
-    if media_type is None:
-        raise problems.not_acceptable(header, "text/csv or application/x-ndjson")
-    return MEDIA_TYPES[media_type]
-
-
-def _job(request: Request, caller: Caller, what: What) -> Job:
-    values = decode.query(request, IMPORT_PARAMETERS)
-    on_conflict = _word(values, "onConflict", "report", get_args(OnConflict))
-    on_existing = _word(values, "onExisting", "update", get_args(OnExisting))
-    is_dry_run = _word(values, "dryRun", "false", ("true", "false")) == "true"
-    session = Session(caller.company_id, caller.key_id, request.id)
-    return Job(what, session, cast(OnConflict, on_conflict), cast(OnExisting, on_existing), is_dry_run)
-
-
-def _word(values: dict[str, str], name: str, default: str, words: tuple[str, ...]) -> str:
-    word = values.get(name, default)
-    if word not in words:
-        message = f"{name} must be {' or '.join([', '.join(words[:-1]), words[-1]])}."
-        raise problems.validation_failed(FieldError("query", name, "invalid", message))
-    return word
