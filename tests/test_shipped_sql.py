@@ -9,7 +9,14 @@ import pytest
 
 SQL = Path(__file__).parent.parent / "src" / "tieline" / "sql"
 # Questions of the operator or about a key, which are asked across companies: reads alone.
-ACROSS_COMPANIES = {"keys/find", "keys/list_all", "functions/find_key", "companies/list", "companies/add_first"}
+ACROSS_COMPANIES = {
+    "keys/find",
+    "keys/list_all",
+    "functions/find_key",
+    "companies/list",
+    "companies/add_first",
+    "backup/is_unused",
+}
 TENANTS = {
     "company",
     "externalSystem",

@@ -4,11 +4,15 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tieline.postgres import account as database_user
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.database import Connection
+from tieline.settings import Settings
 from tieline.store import companies, keys
 from tieline.store.keys import NewKey
 
@@ -33,6 +37,41 @@ def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | N
         return path
 
 
+@dataclass(slots=True)
+class Renewal:
+    """A new key for a restored registry; `company_id` is None until it is registered."""
+
+    path: Path
+    key: str
+    company_id: str | None = None
+
+    def register(self, conn: Connection) -> None:
+        """Register the key for the first company, in the caller's transaction; nothing if there is no company."""
+        ids = [company.id for company in companies.listed(conn)]
+        if ids:
+            self.company_id = COMPANY if COMPANY in ids else ids[0]
+            keys.create(conn, NewKey(self.company_id, NAME, "api.admin"), self.key)
+
+
+@contextmanager
+def renewed(settings: Settings) -> Generator[Renewal]:
+    """A new key, whose file replaces the one of the registry that was there. That happens after the commit.
+
+    Before it the key stands in a file beside, so that it cannot get lost for want of space.
+    """
+    database_user.make_folder(settings.data_path, None if settings.database_url else database_user.database_user())
+    path = settings.data_path / FILE
+    key = keys.made()
+    beside = _beside(path, key)
+    try:
+        renewal = Renewal(path, key)
+        yield renewal
+        if renewal.company_id is not None:
+            beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _left(path: Path) -> str | None:
     """The API key in a file that an earlier start left: it was interrupted, or its database was removed."""
     try:
@@ -41,7 +80,7 @@ def _left(path: Path) -> str | None:
         return None
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise EmbeddedError(f"{path} exists and other users may read it. Move it away and start again.")
-    key = path.read_text(encoding="utf-8").strip()
+    key = path.read_text(encoding="ascii", errors="replace").strip()
     if not KEY.fullmatch(key):
         raise EmbeddedError(f"{path} exists and contains no key. Move it away and start again.")
     return key
@@ -50,11 +89,16 @@ def _left(path: Path) -> str | None:
 def _written(path: Path) -> str:
     """Make a key and its file, which is never half written and never readable by others."""
     key = keys.made()
+    _beside(path, key).rename(path)
+    return key
+
+
+def _beside(path: Path, key: str) -> Path:
+    """A file with the key beside its place."""
     beside = path.with_name(f"{FILE}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{key}\n")
         file.flush()
         os.fsync(file.fileno())
-    beside.rename(path)
-    return key
+    return beside

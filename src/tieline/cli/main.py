@@ -1,15 +1,18 @@
 """The command line: its commands, and the messages and exit codes of their errors."""
 
 import os
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.completion.detect import ShellDetectionError
 from rich.console import Console
 
+from tieline.cli.backups import backup, restore
 from tieline.cli.companies import company_app
 from tieline.cli.doctor import doctor
 from tieline.cli.keys import key_app
@@ -28,6 +31,7 @@ from tieline.settings import SettingsError
 from tieline.store.companies import UnknownCompanyError
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 app = App(
     name="tieline",
@@ -41,6 +45,8 @@ for command in (serve, migrate, doctor, settings, psql, company_app, key_app, sy
     app.command(command)
 app.command(import_file, name="import")
 app.command(export_file, name="export")
+app.command(backup)
+app.command(restore)
 
 
 @app.command(name="--install-completion")
@@ -61,8 +67,14 @@ def install_completion(
     answer(f"The completion is in {path}. New shells use it.")
 
 
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
+
+
 def run() -> int:
     """Run the command of the command line; returns the exit code."""
+    # By default the signal ends the process at once, which leaves unfinished files and programs behind.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app()
     except BrokenPipeError:

@@ -17,6 +17,7 @@ from tieline.postgres import account, address, database, pooler
 from tieline.postgres.migrate import shipped_migrations
 from tieline.settings import Settings
 
+SERVED = "Another tieline serves the data folder {} already."
 PsqlArgument = Annotated[str, Parameter(name="ARGUMENTS", allow_leading_hyphen=True, help="psql's own arguments.")]
 
 
@@ -32,7 +33,7 @@ def serve(
     from tieline import serve as server  # noqa: PLC0415
 
     settings = (options or Options()).load(host=host, port=port, workers=workers)
-    with _alone(settings), database.opened(settings) as dsn:
+    with alone(settings, SERVED.format(settings.data_path)), database.opened(settings) as dsn:
         with database.connected(dsn) as conn:
             if pooler.is_pooled(conn):
                 say("A pooler such as PgBouncer is in between: each transaction brings its settings to the database.")
@@ -46,8 +47,12 @@ def serve(
 
 
 @contextmanager
-def _alone(settings: Settings) -> Generator[None]:
-    """Let one server run on a data folder. With --database-url any number may run."""
+def alone(settings: Settings, refusal: str) -> Generator[None]:
+    """Let one server run on a data folder. With --database-url any number may run.
+
+    Raises:
+        RefusalError: one runs already; its text is `refusal`.
+    """
     if settings.database_url:
         yield
         return
@@ -56,7 +61,7 @@ def _alone(settings: Settings) -> Generator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RefusalError(f"Another tieline serves the data folder {settings.data_path} already.") from None
+            raise RefusalError(refusal) from None
         yield
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from tieline.postgres import embedded, pooler
 from tieline.postgres.migrate import OtherReleaseError, migrate
@@ -32,12 +33,22 @@ def opened(settings: Settings) -> Generator[str]:
             that the migrations need.
         EmbeddedError: the embedded one cannot be started.
     """
+    with reached(settings) as dsn:
+        _migrate(dsn)
+        yield dsn
+
+
+@contextmanager
+def reached(settings: Settings) -> Generator[str]:
+    """A connection string of the database as it is, migrated or not; an embedded one is up while the context lasts.
+
+    Raises:
+        EmbeddedError: the embedded one cannot be started.
+    """
     if settings.database_url:
-        _migrate(settings.database_url)
         yield settings.database_url
         return
     with embedded.running(settings.data_path) as dsn:
-        _migrate(dsn)
         yield dsn
 
 
@@ -51,7 +62,9 @@ def connected(dsn: str) -> Generator[Connection]:
     with (
         refusals(),
         psycopg.connect(
-            dsn, autocommit=True, cursor_factory=psycopg.RawCursor, connect_timeout=CONNECT_SECONDS_MAX
+            make_conninfo(dsn, application_name="tieline", connect_timeout=CONNECT_SECONDS_MAX),
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
         ) as conn,
     ):
         (_, backend) = conn.execute(SESSION_SQL).fetchone() or ("", 0)

@@ -68,6 +68,25 @@ def compare(applied: Iterable[tuple[str, str, str]]) -> Comparison:
     )
 
 
+def build(conn: psycopg.Connection, applied: Iterable[tuple[str, str]]) -> None:
+    """Make the schema of a registry that had these migrations applied, without functions and triggers.
+
+    `applied`: name and checksum of each. The connection is as for `migrate`.
+
+    Raises:
+        OtherReleaseError: the migrations are of a newer release, or one of them had another text.
+    """
+    differing = compare(("migration", name, checksum) for name, checksum in applied).migrations
+    _require_known("migration", differing)
+    _require_unchanged(differing)
+    cursor = psycopg.RawCursor(conn)
+    _send(cursor, "ledger/prepare")
+    for name in shipped_migrations():
+        if name not in differing.missing:
+            with conn.transaction():
+                _apply_migration(cursor, name)
+
+
 def migrate(conn: psycopg.Connection) -> list[str]:
     """Bring the database up to this release; returns the names of the migrations and functions applied now.
 
@@ -146,6 +165,11 @@ def _require_unchanged(migrations: Difference) -> None:
         raise OtherReleaseError(
             f"The database had another text of migration {names} applied; what was applied must not be edited."
         )
+
+
+def _apply_migration(cursor: psycopg.RawCursor[tuple[str, str, str]], name: str) -> None:
+    _apply(cursor, f"migrations/{name}")
+    cursor.execute(shipped("ledger/note_migration"), (name, shipped_migrations()[name]))
 
 
 def _apply(cursor: Cursor, name: str) -> None:

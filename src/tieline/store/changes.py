@@ -3,10 +3,12 @@
 from typing import Literal
 
 import msgspec
+import psycopg
 
 from tieline.postgres.connections import Connections
 from tieline.postgres.run import run
 from tieline.postgres.session import Session
+from tieline.sql.statement import shipped
 
 NULL = msgspec.Raw(b"null")
 
@@ -25,6 +27,11 @@ class Change(msgspec.Struct, frozen=True, rename="camel"):
     after: msgspec.Raw = NULL
     actor: str | None = None
     request_id: str | None = None
+
+
+def differences(conn: psycopg.Connection, company_id: str) -> list[str]:
+    """The mappings that are not as folding their history gives them, in the caller's transaction."""
+    return [str(mapping_id) for (mapping_id,) in conn.execute(shipped("changes/differences"), (company_id,))]
 
 
 async def listed(connections: Connections, session: Session, after_position: int, rows_max: int) -> list[Change]:

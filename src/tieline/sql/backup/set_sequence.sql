@@ -1,0 +1,1 @@
+select setval(format('tieline.%I', $1::text)::regclass, $2, $3)
