@@ -1,5 +1,6 @@
 """The process: a socket, the limits of the system, workers, and the signals that end them."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
+from multiprocessing.connection import wait
 from types import FrameType
 
 import uvicorn
@@ -21,6 +23,9 @@ from tieline.web.protocol import BoundedProtocol, set_limits
 
 READY_POLL_SECONDS = 0.02
 READY_TIMEOUT_SECONDS = 5
+WORKER_ANSWER_SECONDS = 1
+# A worker whose parent is gone has this time beyond the grace for requests.
+END_SECONDS = 10
 # File descriptors beside those of clients: for connections that end, the database, logs, libraries.
 SPARE_FILES = 500
 # The environment variable with the DSN for worker processes.
@@ -31,11 +36,36 @@ class CannotListenError(Exception):
     """The server cannot listen on its address."""
 
 
+class CannotStartError(Exception):
+    """A worker process does not come up."""
+
+
+class Workers(Multiprocess):
+    """The worker processes. It inherits, against our custom, because uvicorn offers no other way in.
+
+    uvicorn starts a worker anew whenever it ends, without end. One that never served would fail again: then all end.
+    """
+
+    has_failed = False
+    _served: frozenset[int | None] = frozenset()
+
+    def keep_subprocess_alive(self) -> None:
+        """Look at each worker twice a second."""
+        new = [one for one in self.processes if one.pid not in self._served]
+        self._served |= {one.pid for one in new if one.process.is_alive() and one.is_ready(WORKER_ANSWER_SECONDS)}
+        if any(not one.process.is_alive() for one in new):
+            self.has_failed = True
+            self.should_exit.set()
+            return
+        super().keep_subprocess_alive()
+
+
 def serve(given: Settings, dsn: str) -> None:
     """Serve until SIGTERM or SIGINT; running requests end first.
 
     Raises:
         CannotListenError: the port is taken, or the host is not this machine's.
+        CannotStartError: a worker process ended before it served.
     """
     logs.configure(given.log_format)
     listener = _listener(given.host, given.port)
@@ -65,8 +95,11 @@ def serve(given: Settings, dsn: str) -> None:
         signal.signal(number, _exit)
     if given.workers == 1:
         server.run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
+        return
+    workers = Workers(config, sockets=[listener])
+    workers.run()
+    if workers.has_failed:
+        raise CannotStartError("A worker process cannot start; the log says why.")
 
 
 def _allow_open_files(connections_max: int) -> None:
@@ -86,7 +119,19 @@ def from_environment() -> App:
     given = settings.load({}, os.environ)
     logs.configure(given.log_format)
     set_limits(given)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        last = given.shutdown_grace_ms / 1000 + END_SECONDS
+        threading.Thread(target=_end_with, args=(parent.sentinel, last), daemon=True).start()
     return App(given, os.environ[DSN_VARIABLE])
+
+
+def _end_with(parent: int, seconds_max: float) -> None:
+    """End this worker when its parent has ended, which nobody would start anew: it would keep the port."""
+    wait([parent])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(seconds_max)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -42,7 +42,7 @@ def serve(
             say(f"The registry is new: the key for the company {first_key.COMPANY!r} is in {path}")
         try:
             server.serve(settings, dsn)
-        except server.CannotListenError as error:
+        except (server.CannotListenError, server.CannotStartError) as error:
             raise RefusalError(str(error)) from None
 
 
