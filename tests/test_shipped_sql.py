@@ -25,6 +25,7 @@ TENANTS = {
     "apiKey",
     "mappingChange",
     "refreshToken",
+    "revokedToken",
 }
 
 COMMENT = re.compile(r"--[^\n]*")

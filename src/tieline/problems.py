@@ -79,9 +79,9 @@ def unauthorized(why: str) -> Problem:
 
 
 def token_revoked() -> Problem:
-    """The key behind a token was revoked or has expired; it gives no new tokens."""
+    """A token was revoked, or the key behind it was or has expired; it gives no new tokens."""
     bearer = [("www-authenticate", 'Bearer error="invalid_token"')]
-    return Problem("token-revoked", 401, "PGRST301", "The key behind this token was revoked.", headers=bearer)
+    return Problem("token-revoked", 401, "PGRST301", "This token, or the key behind it, was revoked.", headers=bearer)
 
 
 def too_many_requests(retry_after_seconds: int, headers: Sequence[tuple[str, str]] = ()) -> Problem:

@@ -18,6 +18,7 @@ from tieline.wire.nearest import did_you_mean
 from tieline.wire.networks import Network, networks
 
 PREFIX = "TIELINE_"
+ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 # The source of values that nobody gave.
 DEFAULT = "default"
 # Settings whose values are not repeated in messages.
@@ -89,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sheet_memory_bytes_max: int
     sheet_seconds_max: int
     cors_origins: str
+    public_url: str
     gzip_bytes_min: int
     shutdown_grace_ms: int
     log_format: Literal["json", "console"]
@@ -242,6 +244,9 @@ def convert(given: Mapping[str, Given]) -> Settings:
     for name, value in msgspec.structs.asdict(settings).items():
         if isinstance(value, int):
             _require_range(name, value, given[name].source)
+    if settings.public_url and not ADDRESS.fullmatch(settings.public_url):
+        wanted = "an absolute http or https address without a query, such as https://tieline.example"
+        raise SettingsError(f"{given['public_url'].source}: the setting public_url must be {wanted}.")
     return settings
 
 

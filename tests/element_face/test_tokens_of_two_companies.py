@@ -16,7 +16,7 @@ SCOPES = ("api.read", "api.write", "api.admin")
 STEPS = settings(
     max_examples=40, stateful_step_count=75, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
-TABLES = ("element", "externalIntegrationMapping", "externalSystem", "mappingChange", "refreshToken")
+TABLES = ("element", "externalIntegrationMapping", "externalSystem", "mappingChange", "refreshToken", "revokedToken")
 
 sides = st.sampled_from([0, 1])
 scopes = st.sampled_from(SCOPES)

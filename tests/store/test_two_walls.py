@@ -8,7 +8,15 @@ import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, InsufficientPrivilege
 from psycopg.rows import dict_row
 
-TENANTS = ("externalSystem", "externalIntegrationMapping", "element", "apiKey", "mappingChange", "refreshToken")
+TENANTS = (
+    "externalSystem",
+    "externalIntegrationMapping",
+    "element",
+    "apiKey",
+    "mappingChange",
+    "refreshToken",
+    "revokedToken",
+)
 WRITTEN = ("externalSystem", "externalIntegrationMapping", "element", "mappingChange")
 
 
@@ -22,7 +30,8 @@ def filled(acme, other):
             caller.post("/api/v2/elements/7/external-element/link", json={"externalId": "A"}).raise_for_status()
             key = {"client_id": key_id(company), "client_secret": company.keys["api.admin"]}
             given = {**key, "grant_type": "client_credentials"}
-            caller.post("/api/v2/auth/token", json=given).raise_for_status()
+            token = caller.post("/api/v2/auth/token", json=given).raise_for_status().json()["access_token"]
+            caller.post("/api/v2/auth/revoke", json={**key, "token": token}).raise_for_status()
 
 
 def key_id(company) -> str:

@@ -57,9 +57,9 @@ class Callers:
         self._connections = connections
         self._seconds = settings.key_cache_ms / 1000
         self._interval_seconds = settings.key_usage_interval_ms / 1000
-        self._remembered: dict[bytes | tuple[str, str], _Remembered] = {}
+        self._remembered: dict[bytes | tuple[str, str, str], _Remembered] = {}
         # Texts that are no key, until when. Apart, so that those who try many push out no key.
-        self._unknown: dict[bytes | tuple[str, str], float] = {}
+        self._unknown: dict[bytes | tuple[str, str, str], float] = {}
         self._used: defaultdict[str, set[str]] = defaultdict(set)
         self._writer: asyncio.Task[None] | None = None
 
@@ -87,14 +87,22 @@ class Callers:
         statement = Sql(shipped("keys/find_by_hash"), (digest.hex(),))
         return await self._key(digest, statement, Session("", "", request_id), known.key.company_id if known else party)
 
-    async def find_by_id(self, company_id: str, key_id: str, request_id: str) -> Key | None:
-        """The key that a token of ours stands for, if it still holds.
+    async def find_by_id(
+        self, company_id: str, key_id: str, request_id: str, token_id: str = "", family_id: str = ""
+    ) -> Key | None:
+        """The key that a token of ours stands for, if it still holds, and the token was not revoked.
 
         Raises:
             Problem: the database cannot be asked.
         """
-        statement = Sql(shipped("keys/find_by_id"), (company_id, key_id))
-        return await self._key((company_id, key_id), statement, Session(company_id, "", request_id), company_id)
+        statement = Sql(shipped("keys/find_by_id"), (company_id, key_id, token_id, family_id))
+        place = (company_id, key_id, token_id)
+        return await self._key(place, statement, Session(company_id, "", request_id), company_id)
+
+    def forget_tokens(self, key: Key) -> None:
+        """Ask the database again about all tokens of a key: one of them was revoked."""
+        for place in [place for place in self._remembered if place[:2] == (key.company_id, key.id)]:
+            del self._remembered[place]
 
     def recall(self, digest: bytes) -> Key | None:
         """The answer of `find`, if that is a key and the database need not be asked."""
@@ -103,7 +111,9 @@ class Callers:
             return None
         return self._used_now(remembered.key)
 
-    async def _key(self, place: bytes | tuple[str, str], question: Sql, session: Session, party: str) -> Key | None:
+    async def _key(
+        self, place: bytes | tuple[str, str, str], question: Sql, session: Session, party: str
+    ) -> Key | None:
         now = time.monotonic()
         remembered = self._remembered.get(place)
         if remembered is not None and now <= remembered.until:

@@ -38,6 +38,9 @@ class Claims(msgspec.Struct, frozen=True):
     company: str
     scope: str
     exp: int
+    jti: str = ""
+    # Its login: the family of the refresh tokens that were given with it.
+    family: str = ""
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -52,11 +55,15 @@ class Refreshed:
     key_id: str
     company_id: str
     scopes: Sequence[str]
+    family_id: str
     refresh_token: str
 
 
-class _Spent(msgspec.Struct, rename="camel"):
+class Issued(msgspec.Struct, frozen=True, rename="camel"):
+    """A stored refresh token: its key, its login, and its scopes."""
+
     key_id: str
+    family_id: str
     scopes: list[str]
 
 
@@ -73,8 +80,8 @@ class SigningKeys:
         self._read_at = float("-inf")
         self._unknown_at = float("-inf")
 
-    async def sign(self, key_id: str, company_id: str, scopes: Sequence[str]) -> str:
-        """An access token."""
+    async def sign(self, key_id: str, company_id: str, scopes: Sequence[str], family_id: str) -> str:
+        """An access token of a login."""
         await self._read_if_old()
         assert self._signing is not None, "the migrations make the first key, and rotating leaves one"
         now = int(time.time())
@@ -86,6 +93,7 @@ class SigningKeys:
             "iat": now,
             "exp": now + self._lifetime_seconds,
             "jti": secrets.token_hex(8),
+            "family": family_id,
         }
         return jwt.encode({"alg": ALGORITHM, "kid": self._signing.kid}, claims, self._signing)
 
@@ -125,17 +133,17 @@ class SigningKeys:
 
 async def start_family(
     connections: Connections, session: Session, key_id: str, scopes: Sequence[str], settings: Settings
-) -> str:
-    """The first refresh token of a login. The key's oldest families are forgotten when it has too many."""
+) -> tuple[str, str]:
+    """The first refresh token of a login, and its family's id. A key's oldest families end if it has too many."""
     token = _new_refresh_token(session.company_id)
     lifetime, families_max = str(settings.refresh_token_seconds), str(settings.refresh_families_max)
     values = (key_id, _hash(token), json_text(scopes), lifetime, families_max)
-    await constraints.run(connections, session, "tokens/add", *values)
-    return token
+    rows = await constraints.run(connections, session, "tokens/add", *values)
+    return token, (rows[0][0] or b"").decode()
 
 
-async def key_of(connections: Connections, token: str, request_id: str, party: str) -> tuple[str, str] | None:
-    """The company and the id of the key that a refresh token was given for; None if the token is not known.
+async def issued(connections: Connections, token: str, request_id: str, party: str) -> tuple[str, Issued] | None:
+    """The company of a refresh token, and what was stored of it; None if the token is not known.
 
     `party`: whose share of the lane it takes. A token may name any company.
     """
@@ -144,7 +152,7 @@ async def key_of(connections: Connections, token: str, request_id: str, party: s
         return None
     statement = Sql(shipped("tokens/holder"), (company_id, _hash(token)))
     rows = await connections.run(statement, Session(company_id, "", request_id), lane=AUTH, party=party)
-    return (company_id, (rows[0][0] or b"").decode()) if rows else None
+    return (company_id, msgspec.json.decode(rows[0][0] or b"", type=Issued)) if rows else None
 
 
 async def refresh(connections: Connections, token: str, request_id: str, settings: Settings) -> Refreshed:
@@ -159,15 +167,20 @@ async def refresh(connections: Connections, token: str, request_id: str, setting
     following = _new_refresh_token(company_id)
     session = Session(company_id, "", request_id)
     lifetime, spent_max = str(settings.refresh_token_seconds), str(SPENT_MAX)
-    values = (_hash(token), _hash(following), lifetime, spent_max)
+    values = (_hash(token), _hash(following), lifetime, spent_max, str(settings.access_token_seconds))
     rows = await constraints.run(connections, session, "tokens/refresh", *values)
     spent, is_ended = rows[0]
     if spent is None:
         if is_ended == b"t":
             raise problems.token_revoked()
         raise unknown_refresh_token()
-    made = msgspec.json.decode(spent, type=_Spent)
-    return Refreshed(made.key_id, company_id, made.scopes, following)
+    made = msgspec.json.decode(spent, type=Issued)
+    return Refreshed(made.key_id, company_id, made.scopes, made.family_id, following)
+
+
+async def revoke(connections: Connections, session: Session, key_id: str, revoked_id: str, settings: Settings) -> None:
+    """Revoke one access token of a key, by its id, or all tokens of a login, by the id of their family."""
+    await constraints.run(connections, session, "tokens/revoke", key_id, revoked_id, str(settings.access_token_seconds))
 
 
 def _new_refresh_token(company_id: str) -> str:

@@ -8,6 +8,7 @@ from tieline import problems
 from tieline.postgres.session import Session
 from tieline.store import tokens
 from tieline.store.callers import Key
+from tieline.store.tokens import Issued
 from tieline.web.request import Request
 from tieline.web.server import Server
 from tieline.wire.scopes import KeyScope, with_included
@@ -71,20 +72,21 @@ async def known_key(server: Server, request: Request, secret: str) -> Key | None
     return key
 
 
-async def holder(server: Server, request: Request, refresh_token: str) -> Key:
-    """The key that a refresh token was given for; an unknown token counts against the client's address.
+async def holder(server: Server, request: Request, refresh_token: str) -> tuple[Key, Issued]:
+    """The key that a refresh token was given for, and what was given; an unknown one counts against the address.
 
     Raises:
         Problem: 401, it is unknown, or the key has ended; 429, the address has failed too often.
     """
-    found = await tokens.key_of(server.connections, refresh_token, request.id, request.party)
+    found = await tokens.issued(server.connections, refresh_token, request.id, request.party)
     if found is None:
         server.rates.count_failure(request.client)
         raise tokens.unknown_refresh_token()
-    key = await server.callers.find_by_id(*found, request.id)
+    company_id, issued = found
+    key = await server.callers.find_by_id(company_id, issued.key_id, request.id)
     if key is None:
         raise problems.token_revoked()
-    return key
+    return key, issued
 
 
 async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str]]:
@@ -94,7 +96,7 @@ async def _token_holder(server: Server, request: Request, token: str) -> tuple[K
     if claims is None:
         server.rates.count_failure(request.client)
         raise problems.unauthorized("The token is not one of this service, or it has expired.")
-    key = await server.callers.find_by_id(claims.company, claims.sub, request.id)
+    key = await server.callers.find_by_id(claims.company, claims.sub, request.id, claims.jti, claims.family)
     if key is None:
         raise problems.token_revoked()
     return key, with_included(claims.scopes) & with_included(key.scopes)

@@ -94,7 +94,7 @@ async def compressed(answer: Answer, request: Request) -> Answer:
 
 def refusal(problem: Problem, request: Request) -> Answer:
     """A problem in the form of the face that the request went to."""
-    return rendered(problem, request.face, path=request.path, base_url=_base_url(request), trace_id=request.id)
+    return rendered(problem, request.face, path=request.path, base_url=address(request), trace_id=request.id)
 
 
 def rendered(problem: Problem, face: Face | None = None, *, path: str, trace_id: str, base_url: str = "") -> Answer:
@@ -107,7 +107,7 @@ def rendered(problem: Problem, face: Face | None = None, *, path: str, trace_id:
     return Answer(problem.status, (("content-type", JSON), *problem.headers), body)
 
 
-def _base_url(request: Request) -> str:
+def address(request: Request) -> str:
     """This service's address as the client knows it, for links to the pages of problems."""
     host = request.header(b"host") or ""
     return f"{request.scheme}://{host}" if re.fullmatch(r"[A-Za-z0-9.\-_:\[\]]{1,255}", host) else ""

@@ -62,6 +62,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/api/v2/openapi.json", Face.ELEMENT, {"GET": Open(docs.element_description)}),
     Endpoint("/api/v2/auth/token", Face.ELEMENT, {"POST": Open(token_endpoints.issue)}),
     Endpoint("/api/v2/auth/refresh", Face.ELEMENT, {"POST": Open(token_endpoints.refresh)}),
+    Endpoint("/api/v2/auth/revoke", Face.ELEMENT, {"POST": Open(token_endpoints.revoke)}),
+    Endpoint("/.well-known/oauth-authorization-server", Face.SERVICE, {"GET": Open(token_endpoints.metadata)}),
     Endpoint("/api/v2/elements", Face.ELEMENT, {"GET": element_face.list_elements, "POST": element_face.add_element}),
     Endpoint(
         ELEMENT,

@@ -14,4 +14,4 @@ with kept as (
 insert into tieline."refreshToken" ("companyId", "familyId", "keyId", "tokenHash", scopes, "expiresAt")
 select $1, tieline.make_id(), $2, $3, array(select json_array_elements_text($4::json)),
     now() + make_interval(secs => $5::float8)
-returning id
+returning "familyId"

@@ -1,6 +1,6 @@
 -- $2: hash of the token that is spent; $3: hash of the one that follows it; $4: its lifetime in seconds. Of two at once
 -- the second waits for the first's row, sees it spent and gets nothing. All but the last $5 spent tokens of the family
--- are deleted.
+-- are deleted. A token that was spent before ends its family, its access tokens included: none lives longer than $6 seconds.
 with presented as (
     select t.*, k."revokedAt" is not null or k."expiresAt" <= now() as "isEnded"
     from tieline."refreshToken" t
@@ -27,7 +27,14 @@ with presented as (
     update tieline."refreshToken" t set "revokedAt" = now() from presented p
     where t."companyId" = $1 and t."familyId" = p."familyId" and p."spentAt" is not null and t."revokedAt" is null
         and not exists (select 1 from spent)
+), denied as (
+    insert into tieline."revokedToken" ("companyId", id, "keyId", "expiresAt")
+    select $1, p."familyId", p."keyId", now() + make_interval(secs => $6::float8)
+    from presented p
+    where p."spentAt" is not null and p."revokedAt" is null and not exists (select 1 from spent)
+    on conflict ("companyId", id) do nothing
+    returning 1
 )
 select
-    (select row_to_json(s) from (select "keyId", scopes from spent) s),
+    (select row_to_json(s) from (select "keyId", "familyId", scopes from spent) s),
     coalesce((select "isEnded" from presented), false)
