@@ -67,6 +67,15 @@ def test_an_export_has_the_format_of_its_ending_and_is_taken_back(take, command,
     assert take(file).out.startswith("0 created, 0 updated, 1 unchanged")
 
 
+def test_filters_choose_what_is_exported(take, command, company):
+    take("-", "--format", "csv", stdin=HEADING + "item,1,xero,a&b\nitem,2,xero,C\nitem,3,sap,a&b\n")
+    options = ("--filter", "externalId=eq.a&b", "--filter", "integration=eq.xero")
+    exported = command("export", "--company", company, *MAPPINGS, *options).out
+    assert [row["entityId"] for row in csv.DictReader(exported.splitlines())] == ["1"]
+    refused = command("export", "--company", company, *MAPPINGS, "--filter", "limit=1")
+    assert (refused.code, refused.err.startswith("An export takes filters alone")) == (1, True)
+
+
 def test_no_workbooks_are_written(command, company):
     refused = command("export", "--company", company, *MAPPINGS, "--format", "xlsx")
     assert (refused.code, refused.out) == (1, "")

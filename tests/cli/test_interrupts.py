@@ -15,6 +15,7 @@ from tieline.transfer.load import BATCH_ROWS_MAX
 HEADING = "entityType,entityId,integration,externalId\n"
 BATCH = "".join(f"item,{number},xero,{number}\n" for number in range(BATCH_ROWS_MAX))
 SECONDS_MAX = 60
+AGAIN = "did not land. Import them again, under the first line of the file.\n"
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_an_interrupted_import_says_what_landed_and_what_did_not(start, database
     process.send_signal(number)
     code, out, err = ended(process)
     assert (code, out.split(",")[:2]) == (128 + number, ["10", "000 created"])
-    assert err == "Interrupted. The rows from line 10,002 on did not land. Import the file from there on again.\n"
+    assert err == f"Interrupted. The rows from line 10,002 on {AGAIN}"
 
 
 def test_an_import_that_is_interrupted_before_its_first_batch_says_that_no_row_landed(start, database, company):
@@ -117,7 +118,7 @@ def test_an_interrupt_waits_for_the_batch_under_way_and_a_second_one_does_not(st
     assert code == 130
     if count == 1:
         assert out.startswith("9,999 created, 1 updated")
-        assert err == "Interrupted. The rows after line 10,001 did not land. Import the file from there on again.\n"
+        assert err == f"Interrupted. The rows after line 10,001 {AGAIN}"
     else:
         assert out.startswith("0 created")
         assert err.startswith("Interrupted. Whether the batch that was under way landed is not known. ")
@@ -134,7 +135,7 @@ def test_a_database_that_goes_away_is_told_with_what_landed(start, database, com
     code, out, err = ended(process, "item,last,xero,last\n")
     assert (code, out.split(",")[:2]) == (1, ["10", "000 created"])
     assert err.startswith("The batch of lines 10002 to 10002 did not land: ")
-    assert err.endswith(". The rows from line 10,002 on did not land. Import the file from there on again.\n")
+    assert err.endswith(f". The rows from line 10,002 on {AGAIN}")
 
 
 @pytest.fixture

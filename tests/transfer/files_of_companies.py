@@ -12,7 +12,7 @@ from tieline.settings import load as load_settings
 from tieline.transfer import records
 from tieline.transfer.landed import Job, Landed
 from tieline.transfer.load import load
-from tieline.transfer.unload import unload
+from tieline.transfer.unload import Export, unload
 
 READING = records.reading(load_settings({}, {}))
 COUNTED = ("created", "updated", "unchanged", "kept", "skipped")
@@ -71,7 +71,7 @@ class Registry:
         """The file of a company."""
         stream = io.BytesIO()
         with connected(self.database.dsn) as conn:
-            unload(conn, what, form, Session(self.id, "cli:ann"), stream)
+            unload(conn, Export(what, form), Session(self.id, "cli:ann"), stream)
         return stream.getvalue()
 
     def mappings(self, columns='"entityId", "externalId"'):

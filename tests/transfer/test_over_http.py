@@ -1,7 +1,10 @@
 """Files in and out over HTTP."""
 
+import csv
 import gzip
 import hashlib
+import io
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,6 +119,57 @@ def test_the_formats_that_there_are_are_named(client):
     )
     written = client.get("/export/mappings?format=xlsx")
     assert (written.status_code, "format must be csv, tsv, ndjson or spreadsheet." in written.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "entities"),
+    [
+        ("integration=eq.sap", "2"),
+        ("integration=eq.sap&entityId=eq.1", ""),
+        ("externalId=is.null", "3"),
+        ("or=(entityId.eq.1,entityId.eq.3)&format=csv", "13"),
+        ("metadata->>kind=eq.a%2Cb", "1"),
+        ("entityId=in.(1,2)&createdAt=gt.2020-01-01", "12"),
+        ("externalId=like.*0*", "12"),
+        ("format=csv&not.and=(integration.eq.xero,externalId.not.is.null)", "23"),
+        ("externalId=eq.$2", ""),
+        ("externalId=eq.'; drop table x; --%25s", ""),
+    ],
+)
+def test_filters_choose_what_is_exported(client, query, entities):
+    rows = b'item,1,xero,010,"{""kind"": ""a,b""}"\nitem,2,sap,020,\nitem,3,xero,,\n'
+    imported(client, "mappings", HEADER.replace(b"\n", b",metadata\n") + rows)
+    answer = client.get(f"/export/mappings?{query}")
+    assert answer.status_code == 200, answer.text
+    assert "".join(row["entityId"] for row in csv.DictReader(io.StringIO(answer.text))) == entities
+
+
+def test_filters_choose_systems_too(client):
+    imported(client, "systems", b"integration,active\nxero,true\nsap,false\n")
+    lines = client.get("/export/systems?active=is.true&format=ndjson").text.splitlines()
+    assert [json.loads(line)["integration"] for line in lines] == ["xero"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("mappings?limit=1", "An export takes filters alone, such as integration=eq.xero"),
+        ("mappings?select=id", "An export takes filters alone"),
+        ("mappings?order=id", "An export takes filters alone"),
+        ("mappings?company.id=eq.1", "An export takes filters alone"),
+        ("mappings?externalId=match.(a*)*b", "An export does not take the operator match"),
+        ("mappings?or=(externalId.fts.a,id.eq.1)", "An export does not take the operator fts"),
+        ("mappings?integratio=eq.x", "integratio"),
+        ("mappings?integration=xero", "failed to parse filter (xero)"),
+        ("mappings?createdAt=gt.yesterday-ish", "invalid input syntax for type timestamp"),
+        ("mappings?format=csv&format=tsv", "format is given twice."),
+        ("mappings?integration=eq.%FF", "invalid byte sequence"),
+        ("elements?id=eq.1", "An export of elements takes no filters"),
+    ],
+)
+def test_other_parameters_of_an_export_are_refused_with_what_can_be_chosen(client, path, said):
+    answer = client.get(f"/export/{path}")
+    assert (answer.status_code, said in answer.text) == (400, True), answer.text
 
 
 def test_an_export_has_no_page_limit_and_nothing_of_another_company(client, other):

@@ -4,10 +4,11 @@ import gzip
 import os
 import secrets
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, Annotated, cast
+from urllib.parse import quote
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -17,10 +18,12 @@ from rich.progress import Progress as Bar
 from tieline.cli.interrupts import Interruption, Interrupts, interrupts
 from tieline.cli.terminal import Company, Options, RefusalError, answer, registry, say, session
 from tieline.cli.usage import require_no_option
+from tieline.dialect.statement import Limits
 from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.run import as_problem
 from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.transfer import records, report
+from tieline.transfer.choice import chosen
 from tieline.transfer.columns import File, What
 from tieline.transfer.formats import GZIP_ENDING, TEXT_FORMATS, FileRefusedError, Format, either, format_of
 from tieline.transfer.landed import Job, Landed
@@ -28,7 +31,7 @@ from tieline.transfer.load import StoppedError, load
 from tieline.transfer.progress import Progress
 from tieline.transfer.records import Reading
 from tieline.transfer.report import Note
-from tieline.transfer.unload import unload
+from tieline.transfer.unload import Export, unload
 
 # The terminal shows so many refused rows and counts the rest; --report writes them all.
 REFUSED_SHOWN_MAX = 1_000
@@ -163,21 +166,42 @@ def export_file(
         Format | None,
         Parameter(name="--format", help="The format.", show_default="by the ending of the output, else csv"),
     ] = None,
+    filters: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--filter",
+            negative="",
+            help="Only rows that this filter of the mapping face chooses (integration=eq.xero); may be repeated.",
+            show_default="all rows",
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         Parameter(help="The file, which appears when it is complete.", show_default="standard output"),
     ] = None,
     options: Options | None = None,
 ) -> None:
-    """Export all rows of a company; import takes them back unchanged."""
+    """Export rows of a company; import takes them back unchanged."""
     form = _form(output, format_) if output and output != "-" else format_ or "csv"
     if form in ("xlsx", "ods"):
         raise RefusalError(
             f"An export is written as {either(TEXT_FORMATS)}, not as {form}; "
             "spreadsheets open --format spreadsheet (a .csv file) and keep its ids as they are."
         )
+    limits = Limits((options or Options()).load().filter_depth_max, 1)
+    export = Export(what, form, chosen(what, _query(filters or []), company, limits))
     with interrupts(), _export_ending(output), registry(options) as conn, _written(output) as stream:
-        unload(conn, what, form, session(company), stream)
+        unload(conn, export, session(company), stream)
+
+
+def _query(filters: Sequence[str]) -> str:
+    """The filters as a query string.
+
+    >>> _query(["externalId=eq.a&b", "integration=eq.xero"])
+    'externalId=eq.a%26b&integration=eq.xero'
+    """
+    pairs = [filter_.partition("=") for filter_ in filters]
+    return "&".join(f"{quote(name)}{equals}{quote(value)}" for name, equals, value in pairs)
 
 
 @contextmanager

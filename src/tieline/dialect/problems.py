@@ -211,6 +211,18 @@ def column_unknown(alias: str, name: str, known: Sequence[str] = ()) -> Problem:
     return _bad("42703", f"column {alias}.{_shown(name)} does not exist", None, hint)
 
 
+def only_filters() -> Problem:
+    return _bad(
+        "PGRST100",
+        "An export takes filters alone, such as integration=eq.xero or lastSyncedAt=is.null",
+        "It writes all columns of all rows that the filters choose, in an order of its own",
+    )
+
+
+def filter_too_slow(operator: str) -> Problem:
+    return _bad("PGRST100", f"An export does not take the operator {operator}; eq, in, like, is and others it takes")
+
+
 def conflict_column_unknown(name: str) -> Problem:
     return _bad("42703", f'column "{_shown(name)}" does not exist')
 

@@ -22,17 +22,20 @@ TSV: LiteralString = rf"{CSV}, delimiter e'\t'"
 NDJSON: LiteralString = r"format csv, quote e'\x01', delimiter e'\x02', encoding 'UTF8'"
 
 
-def statement(what: What, form: TextFormat) -> LiteralString:
-    """The COPY statement that writes all rows of a company in a form; `%s` is the company.
+def statement(what: What, form: TextFormat, chosen: LiteralString | None = None) -> LiteralString:
+    """The COPY statement that writes rows of a company in a form; `$1` is the company.
+
+    `chosen`: the statement for the identities of the rows; without it all are written.
 
     >>> print(statement("elements", "csv"))
-    copy (select id, title, "creationTime", "modificationDate" from tieline.element where "companyId" = %s order by id) to stdout with (format csv, header, encoding 'UTF8')
+    copy (select id, title, "creationTime", "modificationDate" from tieline.element where "companyId" = $1 order by id) to stdout with (format csv, header, encoding 'UTF8')
     """  # noqa: E501 - the statement is one line
     table, order = TABLES[what]
     columns = ", ".join(
         [_column(field, form) for field in msgspec.structs.fields(ROWS[what]) if field.name != "company_id"]
     )
-    rows: LiteralString = f'select {columns} from tieline.{table} where "companyId" = %s order by {order}'
+    among: LiteralString = "" if chosen is None else f" and {order} in ({chosen})"
+    rows: LiteralString = f'select {columns} from tieline.{table} where "companyId" = $1{among} order by {order}'
     if form == "ndjson":
         return f"copy (select row_to_json(r) from ({rows}) r) to stdout with ({NDJSON})"
     return f"copy ({rows}) to stdout with ({TSV if form == 'tsv' else CSV})"

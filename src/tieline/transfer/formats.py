@@ -5,10 +5,10 @@ from typing import Literal, TypeAlias, get_args
 
 # The forms of text. spreadsheet: CSV in which each text is written as a formula (="007").
 TextFormat: TypeAlias = Literal["csv", "tsv", "ndjson", "spreadsheet"]
-WorkbookFormat: TypeAlias = Literal["xlsx", "ods"]
-Format: TypeAlias = TextFormat | WorkbookFormat
+# All forms. The last two are workbooks, which are read and not written.
+Format: TypeAlias = Literal["csv", "tsv", "ndjson", "spreadsheet", "xlsx", "ods"]
 
-FORMATS: tuple[Format, ...] = (*get_args(TextFormat), *get_args(WorkbookFormat))
+FORMATS: tuple[Format, ...] = get_args(Format)
 TEXT_FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",

@@ -56,4 +56,4 @@ class Progress:
                 f"{said}, nor did {self.waiting:,} rows before that line, which wait for other rows of the file. "
                 "Import the whole file again; what has landed stays as it is."
             )
-        return f"{said}. Import the file from there on again."
+        return f"{said}. Import them again, under the first line of the file."

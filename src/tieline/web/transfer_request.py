@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from tieline import problems
+from tieline.dialect.statement import Limits
 from tieline.postgres.session import Session
 from tieline.problems import FieldError
 from tieline.settings import Settings
 from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.transfer import records
+from tieline.transfer.choice import chosen
 from tieline.transfer.columns import What
 from tieline.transfer.formats import FORMATS, TEXT_FORMATS, Format, TextFormat, either
 from tieline.transfer.landed import Job
 from tieline.transfer.records import Reading
+from tieline.transfer.unload import Export
 from tieline.web import decode
 from tieline.web.auth import Caller
 from tieline.web.request import Request
@@ -43,7 +46,7 @@ CONTENT_TYPES: dict[TextFormat, str] = {
 }
 ENDINGS: dict[TextFormat, str] = {"csv": "csv", "tsv": "tsv", "ndjson": "ndjson", "spreadsheet": "csv"}
 IMPORT_PARAMETERS = frozenset({"onConflict", "onExisting", "dryRun", "format", "sheet"})
-EXPORT_PARAMETERS = frozenset({"format"})
+FORMAT = "format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,6 @@ class ImportAsked:
     form: Format
     reading: Reading
     job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class ExportAsked:
-    """An export: the kind of rows, and the format."""
-
-    what: What
-    form: TextFormat
 
 
 def import_asked(request: Request, caller: Caller, settings: Settings) -> ImportAsked:
@@ -81,16 +76,24 @@ def import_asked(request: Request, caller: Caller, settings: Settings) -> Import
     return ImportAsked(form, records.reading(settings, values.get("sheet", ""), settings.import_bytes_max), job)
 
 
-def export_asked(request: Request) -> ExportAsked:
-    """What the request wants to export.
+def export_asked(request: Request, caller: Caller, limits: Limits) -> Export:
+    """What the request wants to export. Its parameters are filters, but for `format`.
 
     Raises:
         Problem: there is no such kind of rows, the client accepts no format, or a parameter is wrong.
     """
     what = _what(request)
-    values = decode.query(request, EXPORT_PARAMETERS)
-    given = _word(values, "format", TEXT_FORMATS)
-    return ExportAsked(what, _answer_form(request) if given is None else cast(TextFormat, given))
+    try:
+        parts = request.query.decode().split("&")
+    except UnicodeDecodeError:
+        raise problems.not_utf8("query string") from None
+    filters = [part for part in parts if part and part.partition("=")[0] != FORMAT]
+    formats = [part.partition("=")[2] for part in parts if part.partition("=")[0] == FORMAT]
+    if len(formats) > 1:
+        raise problems.validation_failed(FieldError("query", FORMAT, "repeated", f"{FORMAT} is given twice."))
+    given = _word({FORMAT: formats[0]} if formats else {}, FORMAT, TEXT_FORMATS)
+    form = _answer_form(request) if given is None else cast(TextFormat, given)
+    return Export(what, form, chosen(what, "&".join(filters), caller.company_id, limits))
 
 
 def _what(request: Request) -> What:

@@ -9,6 +9,7 @@ from typing import IO, cast
 import msgspec
 
 from tieline import problems
+from tieline.dialect import choice
 from tieline.postgres.database import connected
 from tieline.postgres.pipeline import DatabaseError
 from tieline.postgres.run import as_problem
@@ -22,12 +23,12 @@ from tieline.transfer.formats import FileRefusedError
 from tieline.transfer.landed import Landed
 from tieline.transfer.load import StoppedError, load
 from tieline.transfer.progress import Progress
-from tieline.transfer.unload import unload
+from tieline.transfer.unload import Export, unload
 from tieline.web.auth import Caller, require_scope
 from tieline.web.request import Request
 from tieline.web.respond import JSON, Answer
 from tieline.web.server import Server
-from tieline.web.transfer_request import CONTENT_TYPES, ENDINGS, ExportAsked, ImportAsked, export_asked, import_asked
+from tieline.web.transfer_request import CONTENT_TYPES, ENDINGS, ImportAsked, export_asked, import_asked
 
 # The answer lists so many refused rows and moved ids; it counts all of them.
 REFUSALS_MAX = 1_000
@@ -108,7 +109,7 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
         Problem: the client accepts no format that there is, or the database is away.
     """
     require_scope(caller, "api.admin")
-    asked = export_asked(request)
+    asked = export_asked(request, caller, server.query_limits)
     stream = _exported(server, asked, Session(caller.company_id, caller.key_id, request.id))
     # The first piece is read before the status is sent: until then a problem can still be answered.
     first = await anext(stream, b"")
@@ -153,7 +154,7 @@ def _stopped(progress: Progress, report: Report, reason: str) -> Problem:
     return problems.import_stopped(progress.next_line, reason, rest, msgspec.to_builtins(report))
 
 
-async def _exported(server: Server, asked: ExportAsked, session: Session) -> AsyncGenerator[bytes]:
+async def _exported(server: Server, asked: Export, session: Session) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING_MAX)
     pieces = _Pieces(lambda piece: asyncio.run_coroutine_threadsafe(waiting.put(piece), loop).result())
@@ -186,7 +187,9 @@ class _Pieces:
         return len(piece)
 
     def flush(self) -> None:
-        """Do nothing: each piece is handed on as it comes."""
+        """Find out whether the reader is still there. Each piece is handed on as it comes."""
+        if not self.are_wanted:
+            raise BrokenPipeError
 
     def end(self) -> None:
         """Tell the reader that this was the last piece."""
@@ -194,15 +197,18 @@ class _Pieces:
             self._put(None)
 
 
-def _unload(dsn: str, asked: ExportAsked, session: Session, pieces: _Pieces) -> None:
+def _unload(dsn: str, asked: Export, session: Session, pieces: _Pieces) -> None:
     try:
         with connected(dsn) as conn:
-            unload(conn, asked.what, asked.form, session, cast(IO[bytes], pieces))
+            unload(conn, asked, session, cast(IO[bytes], pieces))
     except BrokenPipeError:
         return
     except UnknownCompanyError:
         raise problems.unauthorized("The company of this key does not exist any more.") from None
     except DatabaseError as error:
-        raise as_problem(error) or error from error
+        problem = as_problem(error)
+        if problem is None and asked.chosen is not None:
+            problem = choice.refused(error.sqlstate, error.message, error.detail, error.hint)
+        raise problem or error from error
     finally:
         pieces.end()
