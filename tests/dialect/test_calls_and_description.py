@@ -159,4 +159,4 @@ def test_a_function_that_writes_is_described_to_those_who_may(greet):
     path = describe({"api.write"}, "1")["paths"]["/rpc/greet"]
     assert set(path) == {"post"}
     schema = path["post"]["responses"]["200"]["content"]["application/json"]["schema"]
-    assert schema["type"] == "object"
+    assert schema == {"$ref": "#/components/schemas/greetResult"}
