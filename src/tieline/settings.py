@@ -43,6 +43,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: str
     data_dir: str
     body_bytes_max: int
+    open_body_bytes_max: int
+    open_body_timeout_ms: int
+    element_body_bytes_max: int
+    bodies_bytes_max: int
+    body_bytes_per_second_min: int
+    body_stretch_ms: int
+    body_rows_max: int
+    body_row_bytes_max: int
+    body_names_max: int
+    json_depth_max: int
+    loop_bytes_max: int
     page_rows_max: int
     batch_rows_max: int
     filter_depth_max: int
@@ -84,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headers_max: int
     requests_in_flight_max: int
     transfers_max: int
+    transfers_of_all_max: int
+    transfer_wait_ms: int
+    uploads_max: int
     import_bytes_max: int
     sheet_bytes_max: int
     sheet_unpacked_bytes_max: int

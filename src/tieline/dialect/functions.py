@@ -1,5 +1,8 @@
 """The functions under /rpc/: the arguments, result columns and statement of each."""
 
+from dataclasses import replace
+from typing import LiteralString
+
 from tieline.dialect.catalogue import Argument, Column, Function, columns_of
 
 _INTEGRATION = Argument("integration", "text")
@@ -87,3 +90,27 @@ _LINK_MANY = Function(
 
 # A function registers here. /rpc/ needs no more than its name, arguments, result columns and statement.
 FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
+
+# The column that says why an id of the call cannot be stored. A call has it if there is such an id, or if it names it.
+PROBLEM: LiteralString = "problem"
+
+
+def _telling(function: Function) -> Function:
+    """The function with this column. $2 has the problems of its ids by their places; these ids are null in it."""
+    shown = ", ".join(
+        f"case when q.problem is null then q.{c.sql} else 'invalid' end as {c.sql}"
+        if c.name == "status"
+        else f"q.{c.sql}"
+        for c in function.columns.values()
+    )
+    rows: LiteralString = (
+        "with said as materialized (select ($2::json -> 'problems')::jsonb as problems)"  # noqa: S608 literals alone
+        f" select {shown}, q.problem from ("
+        " select r.*, (select s.problems from said s) -> (row_number() over () - 1)::text as problem"
+        f" from ({function.rows}) r) q"
+    )
+    return replace(function, columns={**function.columns, PROBLEM: Column(PROBLEM, "jsonb")}, rows=rows)
+
+
+# Functions that answer for each id: one that cannot be stored spoils no other.
+TELLING: dict[str, Function] = {f.name: _telling(f) for f in (_RESOLVE, _LOCATE, _TRANSLATE)}

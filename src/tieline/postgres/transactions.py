@@ -95,6 +95,10 @@ class Transactions:
         except asyncio.CancelledError:
             is_abandoned.set()
             raise
+        finally:
+            # An error refers to this frame. If the frame referred to the error, both would stay, with the values of the
+            # batch, until the garbage collector comes.
+            del running
 
     def _on_done(self, company_id: str, running: asyncio.Future[T]) -> None:
         self._places.give_back(company_id)
