@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
 from tieline.sql.statement import shipped
 

@@ -58,6 +58,10 @@ class Queue:
         """Those who wait; the one whose turn is next comes first."""
         return list(self._parties)
 
+    def first(self, party: str) -> Waiter:
+        """The first one of a party, which stays where it is."""
+        return self._parties[party][0]
+
     def pop(self, party: str) -> Waiter:
         """The first one of a party, which was its turn: the party goes behind the others."""
         waiter = self._parties[party].popleft()

@@ -117,9 +117,9 @@ def method_not_allowed(method: str, allowed: str) -> Problem:
     return Problem("method-not-allowed", 405, "PGRST117", message, headers=[("allow", allowed)])
 
 
-def payload_too_large(bytes_max: int) -> Problem:
-    """The body is longer than the limit of the settings."""
-    message = f"The body is larger than {bytes_max} bytes, the setting body_bytes_max."
+def payload_too_large(bytes_max: int, setting: str = "body_bytes_max") -> Problem:
+    """The body is longer than the limit of the settings. Of a compressed body, the bytes that it stands for count."""
+    message = f"The body is larger than {bytes_max} bytes, the setting {setting}."
     hint = "Send it in several requests."
     return Problem("payload-too-large", 413, "54000", message, hint=hint, headers=CLOSE)
 
@@ -146,9 +146,16 @@ def too_many_connections() -> Problem:
     return _try_again("There are too many connections.")
 
 
-def body_too_slow(seconds: float) -> Problem:
-    """The body did not arrive in time."""
-    return Problem("bad-request", 408, "54000", f"The body did not arrive within {seconds:g} s.", headers=CLOSE)
+def body_too_slow(how: str) -> Problem:
+    """The body did not arrive in time. `how`: behind "The body"."""
+    return Problem("bad-request", 408, "54000", f"The body {how}.", headers=CLOSE)
+
+
+def coding_unknown(given: str) -> Problem:
+    """The body has a Content-Encoding that is not read (RFC 9110, 15.5.16: Accept-Encoding says which are)."""
+    message = f"The body must come as it is or as gzip, and Content-Encoding says {given[:100]}."
+    headers = [("accept-encoding", "gzip"), *CLOSE]
+    return Problem("unsupported-media-type", 415, "22023", message, headers=headers)
 
 
 def text_not_storable(what: str) -> Problem:
@@ -178,6 +185,11 @@ def overloaded() -> Problem:
     return _try_again("The database is busy; no connection became free in time.")
 
 
+def bodies_full() -> Problem:
+    """The bodies of other requests, of this company or of all, take all the room."""
+    return _try_again("There is no room for the body now: too many large ones are under way.")
+
+
 def too_busy() -> Problem:
     """More requests are under way than the settings allow."""
     return _try_again("Too many requests are under way.")
@@ -186,6 +198,11 @@ def too_busy() -> Problem:
 def shutting_down() -> Problem:
     """The process ends, and the body of the request has not come."""
     return _try_again("This process ends, and the rest of the request's body has not come in time.")
+
+
+def cut_short() -> Problem:
+    """The process ends, and the request took longer than the time that it then gives."""
+    return _try_again("This process ends, and the request was not carried to its end.")
 
 
 def import_stopped(line: int | None, reason: str, rest: str, landed: Mapping[str, object]) -> Problem:
@@ -202,12 +219,6 @@ def import_stopped(line: int | None, reason: str, rest: str, landed: Mapping[str
 def _try_again(message: str) -> Problem:
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]
     return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
-
-
-def needs_too_much() -> Problem:
-    """The statement needs more temporary files in the database than the settings allow."""
-    message = "The database would need more temporary files for this than the setting temp_file_kb_max allows."
-    return Problem("payload-too-large", 413, "53400", message, hint="Ask for less at once.")
 
 
 def statement_timeout() -> Problem:

@@ -43,6 +43,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: str
     data_dir: str
     body_bytes_max: int
+    open_body_bytes_max: int
+    open_body_timeout_ms: int
+    element_body_bytes_max: int
+    bodies_bytes_max: int
+    body_bytes_per_second_min: int
+    body_stretch_ms: int
+    body_rows_max: int
+    body_row_bytes_max: int
+    body_names_max: int
+    json_depth_max: int
+    loop_bytes_max: int
     page_rows_max: int
     batch_rows_max: int
     filter_depth_max: int
@@ -51,13 +62,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     select_items_max: int
     answer_bytes_max: int
     candidates_max: int
-    metadata_bytes_max: int
-    metadata_shown_bytes_max: int
-    number_digits_max: int
-    text_bytes_max: int
-    work_mem_kb: int
-    temp_file_kb_max: int
-    backend_bytes_max: int
     shape_bytes_max: int
     shapes_bytes_max: int
     lookup_connections: int
@@ -91,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headers_max: int
     requests_in_flight_max: int
     transfers_max: int
+    transfers_of_all_max: int
+    transfer_wait_ms: int
+    uploads_max: int
     import_bytes_max: int
     sheet_bytes_max: int
     sheet_unpacked_bytes_max: int

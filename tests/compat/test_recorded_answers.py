@@ -13,8 +13,8 @@ import pytest
 
 from conftest import Database, Server, new_database, serving
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
 
 RECORDED = Path(__file__).parent / "data"

@@ -3,7 +3,8 @@
 import pytest
 
 from tieline.dialect.request.filters import logic_tree, tree_path, whole_test
-from tieline.dialect.request.query import Limits, number, parse
+from tieline.dialect.request.limits import Limits
+from tieline.dialect.request.query import number, parse
 from tieline.dialect.request.select import order, select
 from tieline.dialect.request.syntax import Field, JsonStep, Logic, OrderTerm, Predicate, SelectField, SelectRelation
 from tieline.problems import Problem

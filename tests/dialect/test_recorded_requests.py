@@ -7,7 +7,7 @@ import pytest
 
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
-from tieline.dialect.request.query import Limits
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.statement import Statement, prepare
 from tieline.problems import Problem
 

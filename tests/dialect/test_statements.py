@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tieline.dialect.catalogue import RESOURCES, WORDS
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import Statement, estimate, explanation, prepare
 from tieline.problems import Problem
 

@@ -254,11 +254,54 @@ def test_arguments_that_no_function_takes_are_answered_as_postgrest_does(client,
     assert (answer.status_code, answer.json()["code"]) == (404, "PGRST202")
 
 
-@pytest.mark.parametrize("text", ["\\u0000", "\\ud800"])
-def test_text_that_cannot_be_stored_is_a_bad_request(client, text):
-    body = f'{{"integration": "xero", "externalIds": ["{text}"]}}'
-    answer = client.post("/rpc/resolve", content=body, headers={"Content-Type": "application/json"})
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "ids", "fine"),
+    [
+        ("resolve", '"integration": "xero"', "externalIds", "linked"),
+        ("locate", '"integration": "xero", "entityType": "item"', "entityIds", "unlinked"),
+        ("translate", '"from": "xero", "to": "hubspot"', "externalIds", "linked"),
+    ],
+)
+@pytest.mark.parametrize(("text", "said"), [("x\\u0000", "a NUL character"), ("\\ud83d", "half of a surrogate pair")])
+def test_an_id_that_cannot_be_stored_spoils_no_other(linked, function, given, ids, fine, text, said):
+    body = f'{{{given}, "{ids}": ["A", "{text}", "A"]}}'
+    answer = linked.post(f"/rpc/{function}", content=body, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    first, spoiled, last = answer.json()
+    assert first == last
+    assert (first["status"], first["problem"]) == (fine, None)
+    assert (spoiled["status"], spoiled[ids[:-1]]) == ("invalid", None)
+    message = f"{ids}[1] contains {said}, which PostgreSQL cannot store."
+    assert spoiled["problem"] == {"code": "22023", "message": message}
+    only = linked.post(f"/rpc/{function}?select=problem&status=eq.invalid", content=body, headers=JSON)
+    assert only.json() == [{"problem": spoiled["problem"]}]
+
+
+def test_a_form_may_hold_an_id_that_cannot_be_stored(linked):
+    body = "integration=xero&externalIds=A&externalIds=%00"
+    answer = linked.post("/rpc/resolve", content=body, headers=FORM)
+    assert [row["status"] for row in answer.json()] == ["linked", "invalid"]
+
+
+def test_problems_of_ids_may_be_asked_for_when_there_are_none(linked):
+    found = linked.get("/rpc/resolve?integration=xero&externalIds={A}&select=status,problem")
+    assert found.json() == [{"status": "linked", "problem": None}]
+    assert "problem" not in call(linked, "resolve", integration="xero", externalIds=["A"])[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"), [("externalId", "x\\u0000", "a NUL"), ("entityId", "\\ud83d", "half of a surrogate")]
+)
+def test_a_claim_of_an_id_that_cannot_be_stored_is_refused_by_its_name(client, name, text, said):
+    given = {"entityType": "item", "entityId": "1", "integration": "xero", "externalId": "A"}
+    body = json.dumps({**given, name: "?"}).replace("?", text)
+    answer = client.post("/rpc/claim", content=body, headers=JSON)
     assert answer.status_code == 400
+    assert answer.json()["message"].startswith(f"{name} contains {said}")
 
 
 def test_nothing_of_another_company_is_found(linked, other):

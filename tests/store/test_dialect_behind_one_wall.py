@@ -9,7 +9,7 @@ from tieline.dialect.catalogue import RESOURCES
 from tieline.dialect.functions import FUNCTIONS
 from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
-from tieline.dialect.request.query import Limits
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.statement import explanation, prepare
 from tieline.sql.statement import Sql
 from tieline.store.batches.link_many import link_many_json

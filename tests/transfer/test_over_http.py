@@ -68,7 +68,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     [
         (HEADER.replace(b",", b";") + b"item;1;xero;007\n", "text/csv; charset=utf-8", {}),
         (HEADER.replace(b",", b"\t") + b"item\t1\txero\t007\n", "text/tab-separated-values", {}),
-        (gzip.compress(HEADER + b"item,1,xero,007\n"), "text/csv", {}),
+        (gzip.compress(HEADER + b"item,1,xero,007\n", mtime=0), "text/csv", {}),
         (
             b"sep=;\r\n" + HEADER.replace(b",", b";") + b'item;1;xero;"=""007"""\n',
             "text/csv",

@@ -9,19 +9,24 @@ from tieline.dialect import openapi, problems
 from tieline.dialect.openapi import describe
 from tieline.dialect.plan import calls
 from tieline.dialect.plan.model import Insert, Read, Update, Write
+from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.sql.conflict import key_of
 from tieline.dialect.statement import Row, Statement
 from tieline.problems import Problem
+from tieline.wire import halves
 
 # The names that other rooms use.
-__all__ = ("describe", "fixed", "of", "problem")
+__all__ = ("describe", "fixed", "of", "problem", "spoiled")
 
 ALLOW = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
 ALLOW_READING = "OPTIONS,GET,HEAD"
 OPENAPI = "application/openapi+json"
 VARY = ("vary", "Accept, Prefer, Range")
+
+# The codes of JSON with text that PostgreSQL cannot store: a NUL character, half of a surrogate pair.
+UNSTORABLE = frozenset({"22P05", "22P02"})
 
 Headers = list[tuple[str, str]]
 # Status, headers and body.
@@ -151,3 +156,13 @@ def problem(
             identity = made.model.node.resource.identity[0].name
             hint = hint if second is None else f"It is held by the row whose {identity} is {second}"
     return problems.from_database(sqlstate, message, detail, hint)
+
+
+def spoiled(made: Statement, sqlstate: str) -> str | None:
+    """The row of the body, and its column, with text that PostgreSQL cannot store; None if there are no rows."""
+    model = made.model
+    if sqlstate not in UNSTORABLE or not isinstance(model, Insert | Update) or model.body.is_object:
+        return None
+    json = made.sql.parameters[made.slots.index(model.body.slot)]
+    assert isinstance(json, bytes), "a body is bytes"
+    return bodies.unstorable(halves.marked(json))

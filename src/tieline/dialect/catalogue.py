@@ -116,7 +116,9 @@ class Function:
     @property
     def result(self) -> Resource:
         """The function's rows as a resource, so that a request can select, filter and order them."""
-        return RESULTS.setdefault(self.name, Resource(self.name, self.columns, None, (), is_writable=False))
+        return RESULTS.setdefault(
+            (self.name, *self.columns), Resource(self.name, self.columns, None, (), is_writable=False)
+        )
 
 
 def columns_of(*columns: Column) -> dict[str, Column]:
@@ -234,7 +236,7 @@ RELATIONSHIPS: Mapping[str, tuple[Relationship, ...]] = {
     CHANGE.name: (),
 }
 
-RESULTS: dict[str, Resource] = {}
+RESULTS: dict[tuple[str, ...], Resource] = {}
 
 # Names that a statement may give to its results. All other keys of an answer are bound as values.
 WORDS: dict[str, LiteralString] = {}

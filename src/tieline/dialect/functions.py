@@ -1,5 +1,8 @@
 """The functions under /rpc/: the arguments, result columns and statement of each."""
 
+from dataclasses import replace
+from typing import LiteralString
+
 from tieline.dialect.catalogue import Argument, Column, Function, columns_of
 
 _INTEGRATION = Argument("integration", "text")
@@ -22,7 +25,6 @@ _RESOLVE = Function(
     ),
     'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "externalIds" json)'
     ' cross join lateral tieline.resolve($1, a.integration, a."entityType", a."externalIds") r',
-    is_bounded=True,
     description="Which entity is each of these external ids? In the order asked.",
 )
 _LOCATE = Function(
@@ -37,7 +39,6 @@ _LOCATE = Function(
     ),
     'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "entityIds" json)'
     ' cross join lateral tieline.locate($1, a.integration, a."entityType", a."entityIds") r',
-    is_bounded=True,
     description="Where is each of these entities in that system? In the order asked.",
 )
 _TRANSLATE = Function(
@@ -50,7 +51,6 @@ _TRANSLATE = Function(
     ),
     'select r.* from json_to_record($2::json) a ("from" text, "to" text, "entityType" text, "externalIds" json)'
     ' cross join lateral tieline.translate($1, a."from", a."to", a."entityType", a."externalIds") r',
-    is_bounded=True,
     description="The ids of one system in the words of another. In the order asked.",
 )
 _CLAIM = Function(
@@ -90,3 +90,27 @@ _LINK_MANY = Function(
 
 # A function registers here. /rpc/ needs no more than its name, arguments, result columns and statement.
 FUNCTIONS: dict[str, Function] = {f.name: f for f in (_RESOLVE, _LOCATE, _TRANSLATE, _CLAIM, _LINK_MANY)}
+
+# The column that says why an id of the call cannot be stored. A call has it if there is such an id, or if it names it.
+PROBLEM: LiteralString = "problem"
+
+
+def _telling(function: Function) -> Function:
+    """The function with this column. $2 has the problems of its ids by their places; these ids are null in it."""
+    shown = ", ".join(
+        f"case when q.problem is null then q.{c.sql} else 'invalid' end as {c.sql}"
+        if c.name == "status"
+        else f"q.{c.sql}"
+        for c in function.columns.values()
+    )
+    rows: LiteralString = (
+        "with said as materialized (select ($2::json -> 'problems')::jsonb as problems)"  # noqa: S608 literals alone
+        f" select {shown}, q.problem from ("
+        " select r.*, (select s.problems from said s) -> (row_number() over () - 1)::text as problem"
+        f" from ({function.rows}) r) q"
+    )
+    return replace(function, columns={**function.columns, PROBLEM: Column(PROBLEM, "jsonb")}, rows=rows)
+
+
+# Functions that answer for each id: one that cannot be stored spoils no other.
+TELLING: dict[str, Function] = {f.name: _telling(f) for f in (_RESOLVE, _LOCATE, _TRANSLATE)}

@@ -74,18 +74,22 @@ def _filter(column: Column) -> Json:
     }
 
 
-def _rows(schema: Json, description: str) -> Json:
+def _rows(schema: Json, description: str, *, may_be_empty: bool = False) -> Json:
+    content: Json = {
+        "application/json": {"schema": {"type": "array", "items": schema}},
+        "application/vnd.pgrst.object+json": {"schema": schema},
+        "text/csv": {"schema": {"type": "string"}},
+    }
+    if may_be_empty:
+        # Generators make their code for the first type. No JSON can be read from an answer without content, text can.
+        content = {"text/csv": content.pop("text/csv"), **content}
     return {
         "description": description,
         "headers": {
             "Content-Range": {"description": "Which rows of how many.", "schema": {"type": "string"}},
             "Preference-Applied": {"description": "The preferences that counted.", "schema": {"type": "string"}},
         },
-        "content": {
-            "application/json": {"schema": {"type": "array", "items": schema}},
-            "application/vnd.pgrst.object+json": {"schema": schema},
-            "text/csv": {"schema": {"type": "string"}},
-        },
+        "content": content,
     }
 
 
@@ -95,7 +99,11 @@ def _operation(name: str, verb: str, summary: str, parameters: list[Json], respo
         "summary": summary,
         "tags": [name],
         "parameters": parameters,
-        "responses": {**responses, "default": _reference("responses", "Problem")},
+        "responses": {
+            **responses,
+            "4XX": _reference("responses", "Problem"),
+            "default": _reference("responses", "Problem"),
+        },
     }
 
 
@@ -104,12 +112,10 @@ def _shared(*names: str) -> list[Json]:
 
 
 def _with_body(operation: Json, row: Json) -> Json:
-    content = {
-        "application/json": {"schema": {"oneOf": [row, {"type": "array", "items": row}]}},
-        "text/csv": {"schema": {"type": "string"}},
-        "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
-    }
-    return {**operation, "requestBody": {"required": True, "content": content}}
+    # JSON alone: generators that know no CSV warn of it, and fail at one of several types with a list in it.
+    description = "One row or several. Besides JSON, text/csv and application/x-www-form-urlencoded are read."
+    content = {"application/json": {"schema": {"anyOf": [row, {"type": "array", "items": row}]}}}
+    return {**operation, "requestBody": {"description": description, "required": True, "content": content}}
 
 
 def _path(resource: Resource, *, may_write: bool) -> Json:
@@ -119,6 +125,8 @@ def _path(resource: Resource, *, may_write: bool) -> Json:
     filters = [_filter(c) for c in resource.columns.values()]
     rows = _rows(row, "The rows.")
     nothing: Json = {"204": {"description": "Done; return=representation answers the rows."}}
+    told = "The rows with Prefer: return=representation, as in a page. Otherwise without content."
+    inserted: Json = {"200": _rows(row, told, may_be_empty=True), "201": _rows(row, told, may_be_empty=True)}
     made: Json = {"200": rows, "201": rows}
     page = _shared("select", "order", "limit", "offset", "and", "or", "range", "prefer")
     path: Json = {"get": _operation(name, "read", f"Rows of {name}", [*filters, *page], {"200": rows, "206": rows})}
@@ -127,7 +135,7 @@ def _path(resource: Resource, *, may_write: bool) -> Json:
     chosen = [*filters, *_shared("select", "order", "and", "or", "prefer")]
     identity = [{**_filter(c), "required": True} for c in resource.identity]
     path["post"] = _with_body(
-        _operation(name, "insert", "Insert or upsert", _shared("select", "columns", "onConflict", "prefer"), made),
+        _operation(name, "insert", "Insert or upsert", _shared("select", "columns", "onConflict", "prefer"), inserted),
         given,
     )
     path["patch"] = _with_body(
@@ -142,32 +150,29 @@ def _path(resource: Resource, *, may_write: bool) -> Json:
 
 
 def _argument(argument: Argument) -> Json:
+    is_array = argument.type.endswith("[]")
+    several = " A single one that itself is in braces or brackets goes by POST." if is_array else ""
     return {
         "name": argument.name,
         "in": "query",
         "required": argument.is_required,
-        "schema": {"type": "string"},
-        "description": argument.type + ("; an array literal: {a,b}." if argument.type.endswith("[]") else ""),
+        # An array is a parameter for each element.
+        "schema": _SCHEMAS["text[]"] if is_array else {"type": "string"},
+        "description": argument.type + "." + several,
     }
 
 
 def _call(function: Function) -> Json:
     name = function.name
-    row = _row(function.columns.values(), ())
+    row = _reference("schemas", f"{name}Result")
     rows = _rows(row, "The result.")
     if function.is_single:
         rows["content"]["application/json"] = {"schema": row}
-    body: Json = {
-        "type": "object",
-        "properties": {
-            a.name: _SCHEMAS.get(a.type, {}) | ({"enum": list(a.words)} if a.words else {}) for a in function.arguments
-        },
-        "required": [a.name for a in function.arguments if a.is_required],
-    }
+    body = {"application/json": {"schema": _reference("schemas", f"{name}Arguments")}}
     result = _shared("select", "order", "limit", "offset", "prefer")
     path: Json = {
         "post": _operation(f"rpc_{name}", "call", function.description, result, {"200": rows})
-        | {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
+        | {"requestBody": {"required": True, "content": body}}
     }
     if function.is_read_only:
         given = [*map(_argument, function.arguments), *result]
@@ -175,11 +180,27 @@ def _call(function: Function) -> Json:
     return path
 
 
-def _components(resources: Collection[Resource]) -> Json:
+def _function_schemas(function: Function) -> dict[str, Json]:
+    """The arguments and the result of a function, by names: generators make a class of each."""
+    arguments: Json = {
+        "type": "object",
+        "properties": {
+            a.name: _SCHEMAS.get(a.type, {}) | ({"enum": list(a.words)} if a.words else {}) for a in function.arguments
+        },
+        "required": [a.name for a in function.arguments if a.is_required],
+    }
+    result = _row(function.columns.values(), ())
+    return {f"{function.name}Arguments": arguments, f"{function.name}Result": result}
+
+
+def _components(resources: Collection[Resource], functions: Collection[Function]) -> Json:
     schemas: Json = {}
+    for function in functions:
+        schemas |= _function_schemas(function)
     for resource in resources:
         columns = resource.columns.values()
-        schemas[resource.name] = _row(columns, [c.name for c in columns if not c.is_nullable])
+        # None is required: select= chooses.
+        schemas[resource.name] = _row(columns, ())
         if resource.is_writable:
             required = [c.name for c in columns if not c.is_nullable and c.default is None]
             schemas[f"{resource.name}Write"] = _row(columns, ()) | {
@@ -220,11 +241,14 @@ def describe(scopes: Collection[str], version: str) -> Json:
             "title": "Tieline: the mapping face",
             "version": version,
             "description": "Which record of yours is which record in every other system, in the PostgREST dialect.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        # Relative to the address of this document, so they hold behind every proxy.
+        "servers": [{"url": "/"}, {"url": "/rest/v1", "description": "Where the Supabase clients look."}],
         "paths": {
             **{f"/{r.name}": _path(r, may_write=may_write) for r in RESOURCES.values()},
             **{f"/rpc/{f.name}": _call(f) for f in functions},
         },
-        "components": _components(RESOURCES.values()),
+        "components": _components(RESOURCES.values(), functions),
         "security": [{"bearer": []}, {"apikey": []}],
     }

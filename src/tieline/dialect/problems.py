@@ -19,6 +19,10 @@ TOO_MANY: LiteralString = "TL124"
 TOO_LARGE: LiteralString = "TL413"
 
 
+# The SQLSTATE of a value that cannot be.
+INVALID = "22023"
+
+
 def _shown(text: str) -> str:
     """Text of the request, cut to a length that an answer can carry."""
     return text if len(text) <= _QUOTED_MAX else text[:_QUOTED_MAX] + "..."
@@ -55,11 +59,30 @@ def body_invalid(message: str) -> Problem:
 
 
 def argument_invalid(message: str) -> Problem:
-    return _bad("22023", _shown(message))
+    return _bad(INVALID, _shown(message))
 
 
-def batch_too_large(name: str, size: int, rows_max: int) -> Problem:
-    message = f"{name} has {size} elements; a request may have {rows_max}, the setting batch_rows_max."
+def body_too_long(what: str, most: int, setting: str) -> Problem:
+    message = f"The body has more than {most} {what}, the setting {setting}."
+    return Problem("payload-too-large", 413, "54000", message, hint="Send it in several requests.")
+
+
+def row_too_long(bytes_max: int) -> Problem:
+    message = f"A row or a value of the body is longer than {bytes_max} bytes, the setting body_row_bytes_max."
+    return Problem("payload-too-large", 413, "54000", message)
+
+
+def body_too_deep(depth_max: int) -> Problem:
+    message = f"The JSON of the body is nested deeper than {depth_max} levels, the setting json_depth_max."
+    return _bad("PGRST102", message)
+
+
+def not_storable(details: str) -> Problem:
+    return _bad("22P05", "unsupported Unicode escape sequence", details)
+
+
+def batch_too_large(name: str, rows_max: int) -> Problem:
+    message = f"{name} has more than {rows_max} elements, the setting batch_rows_max."
     hint = "Send it in several requests."
     return Problem("payload-too-large", 413, "54000", message, hint=hint)
 

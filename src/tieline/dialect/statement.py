@@ -18,9 +18,9 @@ from tieline.dialect.plan import calls, reads, writes
 from tieline.dialect.plan.model import Call, Expression, Insert, Model, Read, Slot, Update
 from tieline.dialect.plan.resolve import Values
 from tieline.dialect.request.asked import Asked, ask
+from tieline.dialect.request.limits import BodyLimits, Limits
 from tieline.dialect.request.media import Form
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.sql.conditions import Placeholders
 from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder, compile_update_holder, key_of
 from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read
@@ -34,11 +34,13 @@ from tieline.wire.scopes import KeyScope
 
 # The names that other rooms use.
 __all__ = (
-    "Limits", "Row", "Statement", "ask", "computed", "estimate", "explanation", "knows", "prepare", "scope", "whole"
+    "BodyLimits", "Limits", "Row", "Statement", "ask", "computed", "estimate", "explanation", "knows", "prepare",
+    "reads_body", "scope", "whole"
 )  # fmt: skip
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+BODIES = WRITES - {"DELETE"}
 UNIQUE_VIOLATION = "23505"
 # Two rows of one INSERT … ON CONFLICT have the same unique key.
 CARDINALITY_VIOLATION = "21000"
@@ -125,6 +127,19 @@ def scope(method: str, path: str) -> KeyScope:
     if method not in METHODS or (method in WRITES and not path):
         raise problems.method_unknown(method)
     return "api.write" if method in WRITES else "api.read"
+
+
+def reads_body(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """True if the answer to a request depends on its body. Another body is refused, or ignored, without being read.
+
+    >>> csv = [(b"content-type", b"text/csv")]
+    >>> [reads_body(*each, csv) for each in (("POST", "company"), ("POST", "rpc/resolve"), ("DELETE", "company"))]
+    [True, False, False]
+    """
+    given = next((value.decode("latin-1") for name, value in headers if name == b"content-type"), None)
+    if path.startswith(calls.PREFIX):
+        return method == "POST" and calls.reads_body(given)
+    return method in BODIES and writes.reads_body(given)
 
 
 def prepare(asked: Asked, company: str, limits: Limits) -> Statement | None:

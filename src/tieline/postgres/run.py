@@ -11,8 +11,6 @@ QUERY_CANCELED = "57014"
 # Two requests wait for each other's rows. PostgreSQL ends one of them, which may try again.
 DEADLOCKS = ("40P01", "40001")
 DEADLOCK_ATTEMPTS = 3
-# The statement needs more temporary files than it may have.
-FILES_LIMIT = "53400"
 # The classes of codes for a server that goes down or starts up, or has no connections, memory or disk left.
 UNAVAILABLE = ("08", "53", "57P")
 
@@ -23,8 +21,6 @@ def as_problem(error: DatabaseError) -> Problem | None:
         return problems.statement_timeout()
     if error.sqlstate in DEADLOCKS:
         return problems.overloaded()
-    if error.sqlstate == FILES_LIMIT:
-        return problems.needs_too_much()
     if error.sqlstate.startswith(UNAVAILABLE):
         return problems.database_unavailable()
     return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tieline.transfer.columns import Record, Refused
 from tieline.transfer.landed import Landed
+from tieline.transfer.load import StoppedError
 
 
 @dataclass(slots=True)
@@ -21,12 +22,16 @@ class Progress:
     waiting: int = 0
     next_line: int | None = None
     last_line: int = 0
+    # Set by another thread: the process ends, and no further batch begins.
+    must_end: bool = False
     _rows: int = 0
     _line: int = 0
 
     def passing(self, rows: Iterable[Record | Refused]) -> Generator[Record | Refused]:
         """The same rows, noted as they are read."""
         for row in rows:
+            if self.must_end:
+                raise StoppedError("The server is shutting down.")
             self._rows += 1
             self._line = row.line
             if self.next_line is None:

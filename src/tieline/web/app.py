@@ -1,9 +1,11 @@
 """The wiring: settings → connections → server → the ASGI application that uvicorn serves."""
 
+import asyncio
 import gc
 import re
 import sys
 from collections.abc import Awaitable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from secrets import token_hex
@@ -17,7 +19,8 @@ from uvicorn._types import ASGI3Application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tieline import problems
-from tieline.dialect.statement import Limits
+from tieline.dialect.statement import BodyLimits, Limits
+from tieline.places import Places
 from tieline.postgres import embedded
 from tieline.postgres.connections import Connections
 from tieline.postgres.lane import lanes_of
@@ -28,13 +31,15 @@ from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
 from tieline.web import accept, docs, logs, respond, routes
 from tieline.web.asgi import Receive, Scope, Send
+from tieline.web.aside import Aside
 from tieline.web.auth import authenticate
+from tieline.web.bodies import Bodies
 from tieline.web.face import Face
 from tieline.web.in_flight import Flight, InFlight
 from tieline.web.metrics import Metrics
 from tieline.web.rates import Rates
 from tieline.web.readiness import Readiness
-from tieline.web.request import ClientGoneError, Request
+from tieline.web.request import ClientGoneError, Pace, Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
 from tieline.web.turns import Turns
@@ -58,6 +63,8 @@ EXPOSED_HEADERS = (
 )
 # The garbage collector looks for cycles after so many new objects. Requests make hardly any cycles.
 GC_OBJECTS = 20_000
+# The time for cancelled requests to end; a batch of an import takes seconds.
+CANCELLED_SECONDS_MAX = 10
 # A thread that decides a batch keeps the event loop waiting for at most so long, each time that the loop wakes.
 THREAD_TURN_SECONDS = 0.001
 # Only requests with one of these headers pass through the layers of `_layers`.
@@ -81,12 +88,23 @@ class App:
             SigningKeys(connections, settings),
             Rates(settings),
             Metrics(connections, lambda: self._in_flight.working.taken),
-            Turns(settings.transfers_max),
+            Bodies(settings),
+            Aside(settings),
+            Turns(
+                settings.transfers_max,
+                settings.transfers_of_all_max,
+                waiters_max=settings.uploads_max,
+                wait_seconds_max=settings.transfer_wait_ms / 1000,
+            ),
+            Places(settings.uploads_max, settings.company_share_percent),
+            ThreadPoolExecutor(settings.transfers_of_all_max, thread_name_prefix="transfer"),
             Readiness(connections),
             dsn,
         )
         self._request_ids = random_ids()
-        self._body_seconds_max = settings.body_timeout_ms / 1000
+        self._pace = Pace(
+            settings.body_timeout_ms / 1000, settings.body_bytes_per_second_min, settings.body_stretch_ms / 1000
+        )
         self._layers = _layers(self._serve, settings)
         self._are_all_layered = bool(settings.cors_origins)
 
@@ -112,15 +130,23 @@ class App:
         sys.setswitchinterval(THREAD_TURN_SECONDS)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._end_requests()
         await self._server.callers.close()
+        self._server.aside.close()
         self._server.transactions.close()
         await self._server.connections.close()
         await send({"type": "lifespan.shutdown.complete"})
 
+    async def _end_requests(self) -> None:
+        """Wait until requests that were cancelled are answered: an import says what has landed after its batch."""
+        ends_at = perf_counter() + CANCELLED_SECONDS_MAX
+        while self._in_flight.working.taken and perf_counter() < ends_at:  # noqa: ASYNC110 once in the life of a process
+            await asyncio.sleep(0.02)
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         flight = Flight(self._in_flight, receive)
-        request = Request(scope, flight, self._body_seconds_max)
+        request = Request(scope, flight, self._server.bodies, self._pace)
         request.id = sane_request_id(request) or next(self._request_ids)
         try:
             answer = await self._answer(request, started)
@@ -128,11 +154,15 @@ class App:
             answer = respond.refusal(problem, request)
         except ClientGoneError:
             return
+        except asyncio.CancelledError:
+            # uvicorn cancels what is under way when the time after SIGTERM is over.
+            answer = respond.refusal(problems.cut_short(), request)
         except Exception:
             log.exception("A request failed.", request_id=request.id, method=request.method, route=request.route)
             answer = respond.refusal(problems.internal_error(), request)
         finally:
             flight.end()
+            request.give_back()
         if len(answer.body) >= self._server.settings.gzip_bytes_min:
             answer = await respond.compressed(answer, request)
         await respond.send(answer, request, started, send)
@@ -171,6 +201,14 @@ def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 
 def _limits(settings: Settings) -> Limits:
+    """The limits of what a request of the mapping face may ask for and hold."""
+    body = BodyLimits(
+        settings.body_bytes_max,
+        settings.body_rows_max,
+        settings.body_row_bytes_max,
+        settings.body_names_max,
+        settings.json_depth_max,
+    )
     return Limits(
         settings.filter_depth_max,
         settings.page_rows_max,
@@ -181,6 +219,7 @@ def _limits(settings: Settings) -> Limits:
         settings.answer_bytes_max,
         settings.shape_bytes_max,
         settings.shapes_bytes_max,
+        body,
     )
 
 

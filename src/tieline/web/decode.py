@@ -1,6 +1,7 @@
 """Path, query and body of the element face → values, or a problem that names the field."""
 
 import re
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -9,12 +10,14 @@ import msgspec
 from tieline import problems
 from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
+from tieline.web.server import Server
 from tieline.wire import halves, misfit, urls
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 EXTERNAL_ID_LENGTH_MAX = 1024
 LINK_LENGTH_MAX = 2048
 TITLE_LENGTH_MAX = 1024
+SPACE = b" \t\n\r"
 
 T = TypeVar("T")
 
@@ -94,18 +97,34 @@ def query_integer(values: dict[str, str], name: str, default: int, most: int) ->
     return value
 
 
-async def body(request: Request, bytes_max: int, kind: type[T], *, default: T | None = None) -> T:
+async def body(request: Request, server: Server, kind: type[T], *, default: T | None = None) -> T:
     """The body as a struct; `default` is used when there is no body.
 
     Raises:
         Problem: 400, 413 or 415; a field that does not fit is named.
     """
-    content = await request.body(bytes_max)
-    if not content and default is not None:
+    if not request.has_body and default is not None:
         return default
     media_type = (request.header(b"content-type") or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise problems.unsupported_media_type(media_type)
+    settings = server.settings
+    content = await request.body(settings.body_bytes_max)
+    if not content and default is not None:
+        return default
+    # White space around it costs nothing.
+    content = content.strip(SPACE)
+    if len(content) > settings.element_body_bytes_max:
+        raise problems.payload_too_large(settings.element_body_bytes_max, "element_body_bytes_max")
+    return await server.aside.run(request.company_id or request.party, len(content), partial(json, content, kind))
+
+
+def json(content: bytes, kind: type[T]) -> T:
+    """JSON of the client as a struct.
+
+    Raises:
+        Problem: 400; a field that does not fit is named.
+    """
     try:
         return msgspec.json.decode(halves.marked(content), type=kind)
     except msgspec.ValidationError as error:

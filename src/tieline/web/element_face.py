@@ -89,7 +89,7 @@ async def list_elements(server: Server, request: Request, caller: Caller) -> Ans
 async def add_element(server: Server, request: Request, caller: Caller) -> Answer:
     """Register an element."""
     require_scope(caller, "api.write")
-    given = await decode.body(request, server.settings.body_bytes_max, NewElement)
+    given = await decode.body(request, server, NewElement)
     decode.check_text("title", given.title, decode.TITLE_LENGTH_MAX)
     element_id = None if given.id is UNSET else decode.body_id(given.id)
     body = await elements.add(server.connections, caller.session(request), element_id, given.title)
@@ -109,7 +109,7 @@ async def change_element(server: Server, request: Request, caller: Caller) -> An
     """Change the fields of an element that are given."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    given = await decode.body(request, server.settings.body_bytes_max, ElementChange)
+    given = await decode.body(request, server, ElementChange)
     title = None if given.title is UNSET else given.title
     if title is not None:
         decode.check_text("title", title, decode.TITLE_LENGTH_MAX)
@@ -138,7 +138,7 @@ async def link(server: Server, request: Request, caller: Caller) -> Answer:
     """Create or update the element's binding in a system."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    given = await decode.body(request, server.settings.body_bytes_max, LinkRequest)
+    given = await decode.body(request, server, LinkRequest)
     wanted = _wanted_link(given)
     return Answer(200, JSON, await mappings.link(server.connections, caller.session(request), element_id, wanted))
 
@@ -147,8 +147,7 @@ async def unlink(server: Server, request: Request, caller: Caller) -> Answer:
     """Delete the element's binding in a system; the answer is the binding as it was."""
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
-    limit = server.settings.body_bytes_max
-    given = await decode.body(request, limit, UnlinkRequest, default=UnlinkRequest())
+    given = await decode.body(request, server, UnlinkRequest, default=UnlinkRequest())
     wanted = Unlink(_value(given.system_url), historical=given.system_url is None)
     return Answer(200, JSON, await mappings.unlink(server.connections, caller.session(request), element_id, wanted))
 

@@ -1,6 +1,7 @@
 """The mapping face: PostgREST's dialect over the catalogue's resources and functions, one round trip a request."""
 
 import time
+from functools import partial
 
 from tieline import __version__
 from tieline.dialect import answer as answers
@@ -12,7 +13,8 @@ from tieline.web.request import Request
 from tieline.web.respond import Answer
 from tieline.web.server import Server
 
-BODIES = frozenset({"POST", "PATCH", "PUT"})
+# A byte of a query string takes as long to read as so many of a body.
+QUERY_WEIGHT = 8
 
 
 async def answer(server: Server, request: Request, caller: Caller, path: str) -> Answer:
@@ -23,9 +25,11 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     """
     started = time.perf_counter()
     require_scope(caller, statement.scope(request.method, path))
-    body = await request.body(server.settings.body_bytes_max) if request.method in BODIES else b""
+    limit = server.settings.body_bytes_max
+    body = await request.body(limit) if statement.reads_body(request.method, path, request.headers) else b""
     asked = statement.ask(request.method, path, request.query, request.headers, body)
-    made = statement.prepare(asked, caller.company_id, server.query_limits)
+    prepare = partial(statement.prepare, asked, caller.company_id, server.query_limits)
+    made = await server.aside.run(caller.company_id, len(body) + QUERY_WEIGHT * len(request.query), prepare)
     if made is None:
         return Answer(*answers.fixed(asked, caller.scopes, __version__))
     prepared = time.perf_counter()
@@ -34,8 +38,6 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     try:
         row, estimated = await running.run(server, session, made)
     except DatabaseError as error:
-        explained = await running.explain(server, session, made, error)
-        fields = (error.sqlstate, error.message, error.detail, error.hint, error.constraint)
-        raise answers.problem(made, *fields, explained) from error
+        raise await running.refusal(server, session, made, error) from error
     request.timings["database"] = time.perf_counter() - prepared
     return Answer(*answers.of(made, row, estimated))

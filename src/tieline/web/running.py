@@ -1,14 +1,17 @@
 """A statement of the dialect on the database: in one round trip, or in a transaction around a verb of the store."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
+from tieline.dialect import answer as answers
 from tieline.dialect import statement
 from tieline.dialect.statement import Row, Statement
 from tieline.postgres.connections import DatabaseError
 from tieline.postgres.run import run_again, run_if_possible
 from tieline.postgres.session import Session
 from tieline.postgres.transactions import Connection, first_row
+from tieline.problems import Problem
 from tieline.store.batches.link_many import link_many_json
 from tieline.web.server import Server
 
@@ -53,7 +56,17 @@ def _compute(company_id: str, verb: Verb, made: Statement, conn: Connection) -> 
     return statement.whole(made, rows, count) or first_row(conn, statement.computed(made, rows))
 
 
-async def explain(server: Server, session: Session, made: Statement, error: DatabaseError) -> Row | None:
+async def refusal(server: Server, session: Session, made: Statement, error: DatabaseError) -> Problem:
+    """The problem of a statement that PostgreSQL refused."""
+    explained = await _explain(server, session, made, error)
+    fields = (error.sqlstate, error.message, error.detail, error.hint, error.constraint)
+    problem = answers.problem(made, *fields, explained)
+    spoiled = partial(answers.spoiled, made, error.sqlstate)
+    details = await server.aside.run(session.company_id, len(made.asked.body), spoiled)
+    return problem if details is None else replace(problem, details=details)
+
+
+async def _explain(server: Server, session: Session, made: Statement, error: DatabaseError) -> Row | None:
     """The row that explains a refused write, such as the holder of a unique key; None if nothing can be said."""
     explanation = statement.explanation(made, error.sqlstate, error.constraint)
     rows = [] if explanation is None else await run_if_possible(server.connections, session, explanation)

@@ -21,8 +21,6 @@ from tieline.wire import urls
 FORM = "application/x-www-form-urlencoded"
 BODIES = f"{FORM} or application/json"
 FIELDS_MAX = 20
-# The sender is not authenticated yet, and the fields of a token request are short.
-BODY_BYTES_MAX = 65_536
 
 OpenHandler = Callable[[Server, Request], Awaitable[Answer]]
 # RFC 6749, 5.2, and RFC 7009, 2.2.1. The last one is of RFC 6749, 4.1.2.1.
@@ -80,14 +78,14 @@ async def read(server: Server, request: Request) -> TokenRequest:
     Raises:
         Problem: 400, 413 or 415, it cannot be read.
     """
-    bytes_max = min(BODY_BYTES_MAX, server.settings.body_bytes_max)
+    settings = server.settings
     media_type = (request.header(b"content-type") or "application/json").partition(";")[0].strip().lower()
-    if media_type == FORM:
-        fields = _form(await request.body(bytes_max))
-    elif media_type == "application/json" or media_type.endswith("+json"):
-        fields = msgspec.structs.asdict(await decode.body(request, bytes_max, TokenRequest))
-    else:
+    is_json = media_type == "application/json" or media_type.endswith("+json")
+    if media_type != FORM and not is_json:
         raise problems.unsupported_media_type(media_type, BODIES)
+    seconds_max = settings.open_body_timeout_ms / 1000
+    content = await request.body(settings.open_body_bytes_max, "open_body_bytes_max", seconds_max)
+    fields = msgspec.structs.asdict(decode.json(content, TokenRequest)) if is_json else _form(content)
     return msgspec.convert({name: value or None for name, value in fields.items()}, TokenRequest)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
+from functools import partial
 from typing import IO, cast
 
 import msgspec
@@ -95,10 +96,18 @@ async def import_rows(server: Server, request: Request, caller: Caller) -> Answe
     require_scope(caller, "api.admin")
     asked = import_asked(request, caller, server.settings)
     report = Report(dry_run=asked.job.is_dry_run)
-    with server.transfers.one(), tempfile.TemporaryFile() as file:
-        await request.spool(file, server.settings.import_bytes_max)
+    company = caller.company_id
+    if not server.uploads.take_now(company):
+        raise problems.too_busy()
+    with tempfile.TemporaryFile() as file:
+        try:
+            await request.spool(file, server.settings.import_bytes_max)
+        finally:
+            server.uploads.give_back(company)
         file.seek(0)
-        await asyncio.to_thread(_load, server.dsn, file, asked, report)
+        # Only now: a client that sends slowly holds nothing up.
+        async with server.transfers.one(company, waits=True):
+            await _loaded(server, file, asked, report)
     return Answer(200, (("content-type", JSON),), msgspec.json.encode(report))
 
 
@@ -121,9 +130,23 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
     return Answer(200, headers, first, stream)
 
 
-def _load(dsn: str, file: IO[bytes], asked: ImportAsked, report: Report) -> None:
-    """Load the file. In a thread, since the loader waits for PostgreSQL."""
+async def _loaded(server: Server, file: IO[bytes], asked: ImportAsked, report: Report) -> None:
+    """Load the file in a thread, to its end or until the server shuts down: then after the batch that is under way."""
     progress = Progress()
+    work = partial(_load, server.dsn, file, asked, report, progress)
+    loading = asyncio.get_running_loop().run_in_executor(server.transfer_threads, work)
+    try:
+        await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        progress.must_end = True
+        await loading
+    finally:
+        # See aside.py.
+        del loading
+
+
+def _load(dsn: str, file: IO[bytes], asked: ImportAsked, report: Report, progress: Progress) -> None:
+    """Load the file. In a thread, since the loader waits for PostgreSQL."""
 
     def tell(landed: Landed) -> None:
         report.add(landed)
@@ -158,8 +181,9 @@ async def _exported(server: Server, asked: Export, session: Session) -> AsyncGen
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING_MAX)
     pieces = _Pieces(lambda piece: asyncio.run_coroutine_threadsafe(waiting.put(piece), loop).result())
-    with server.transfers.one():
-        copying = asyncio.create_task(asyncio.to_thread(_unload, server.dsn, asked, session, pieces))
+    async with server.transfers.one(session.company_id, waits=False):
+        work = partial(_unload, server.dsn, asked, session, pieces)
+        copying = loop.run_in_executor(server.transfer_threads, work)
         try:
             while (piece := await waiting.get()) is not None:
                 yield piece

@@ -5,6 +5,8 @@ The decoder refuses the whole JSON for one. Marked, it spoils only the value tha
 
 import re
 
+from tieline.wire.pieces import has
+
 # A NUL is refused in every value as well, so a marked value is never stored.
 HALF = "\0\ufffd"
 _HALF_ESCAPE = rb"\u0000\ufffd"
@@ -21,11 +23,16 @@ def marked(json: bytes) -> bytes:
     >>> marked(b'["\\ud83d", "\\ud83d\\ude00", "\\\\ud83d"]')
     b'["\\u0000\\ufffd", "\\ud83d\\ude00", "\\\\ud83d"]'
     """
-    return _ESCAPE.sub(_mark, json) if rb"\ud" in json or rb"\uD" in json else json
-
-
-def _mark(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[1] or found[0] == rb"\\" else _HALF_ESCAPE
+    if not (has(json, rb"\ud") or has(json, rb"\uD")):
+        return json
+    made, at = bytearray(), 0
+    for found in _ESCAPE.finditer(json):
+        if not found[1] and found[0] != rb"\\":
+            made += json[at : found.start()]
+            made += _HALF_ESCAPE
+            at = found.end()
+    made += json[at:]
+    return bytes(made)
 
 
 def unstorable(text: str) -> str | None:

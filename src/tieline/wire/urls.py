@@ -1,7 +1,10 @@
 """Percent-encoded text in addresses and forms."""
 
+import re
 from collections.abc import Generator
 from urllib.parse import unquote_to_bytes
+
+from tieline.wire.pieces import PIECE_BYTES
 
 
 def decoded(text: str) -> str:
@@ -18,12 +21,27 @@ def decoded(text: str) -> str:
     return text if "%" not in text and text.isascii() else unquote_to_bytes(text).decode()
 
 
-def pairs(text: bytes) -> Generator[tuple[str, str]]:
+def pairs(text: bytes, separators: bytes = b"&") -> Generator[tuple[str, str]]:
     """The names and values of a query string or a form, decoded one after the other.
 
-    >>> list(pairs(b"a=1+2&b=%C3%A9&&c"))
-    [('a', '1 2'), ('b', 'é'), ('c', '')]
+    >>> list(pairs(b"a=1+2&b=%C3%A9&&c")), list(pairs(b"a;b&c", b"&;"))
+    ([('a', '1 2'), ('b', 'é'), ('c', '')], [('a', ''), ('b', ''), ('c', '')])
     """
-    for part in filter(None, text.replace(b"+", b" ").split(b"&")):
-        name, _, value = part.partition(b"=")
-        yield unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()
+    for found in re.finditer(b"[^%b]+" % separators, text):
+        name, _, value = found[0].partition(b"=")
+        yield _unquoted(name), _unquoted(value)
+
+
+def _unquoted(text: bytes) -> str:
+    """The text with percent signs and pluses undone, piece by piece: each percent sign makes an object of its own."""
+    if len(text) <= PIECE_BYTES:
+        return unquote_to_bytes(text.replace(b"+", b" ")).decode()
+    undone = bytearray()
+    at = 0
+    while at < len(text):
+        end = at + PIECE_BYTES
+        percent = text.find(b"%", end - 2, end)
+        end = end if percent < 0 else percent
+        undone += unquote_to_bytes(text[at:end].replace(b"+", b" "))
+        at = end
+    return undone.decode()

@@ -4,7 +4,7 @@ from tieline.dialect import problems
 from tieline.dialect.catalogue import Column, Resource
 from tieline.dialect.plan.branches import Branch
 from tieline.dialect.plan.model import Node, Output
-from tieline.dialect.request.query import Limits
+from tieline.dialect.request.limits import Limits
 
 # The most bytes of a value in JSON. No index holds a longer text, and all texts of a key share an entry of one.
 _KEY_BYTES = 2_650

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Function
-from tieline.dialect.functions import FUNCTIONS
+from tieline.dialect.functions import FUNCTIONS, PROBLEM, TELLING
 from tieline.dialect.plan import arguments, bounds
 from tieline.dialect.plan.branches import gather
 from tieline.dialect.plan.model import Call
@@ -14,8 +14,9 @@ from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.body import Payload
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.media import BodyKind
-from tieline.dialect.request.query import Limits, parse
+from tieline.dialect.request.query import parse
 from tieline.wire import halves
 
 PREFIX = "rpc/"
@@ -23,6 +24,11 @@ METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
 # PostgREST hands these bodies unread to a function with one unnamed argument. All our arguments have names.
 _RAW = frozenset({BodyKind.TEXT, "text/xml", "application/octet-stream"})
+
+
+def reads_body(content_type: str | None) -> bool:
+    """True if a function takes its arguments from a body of this type."""
+    return media.body_kind(content_type) in {BodyKind.JSON, BodyKind.FORM}
 
 
 def named(path: str) -> Function | None:
@@ -44,13 +50,18 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
     is_get = asked.method != "POST"
     query = parse(asked.query, limits, is_call=is_get, argument_names=_argument_names(function))
     span = ranges.top_span(query.spans.get(()), asked.range, asked.method)
-    texts = query.arguments if is_get else _form_pairs(asked)
-    payload = _payload(asked, query.columns) if texts is None else Payload(b"", tuple(dict(texts)), is_object=True)
+    texts = query.arguments if is_get else _form_pairs(asked, limits)
+    payload = (
+        _payload(asked, query.columns, limits) if texts is None else Payload(b"", tuple(dict(texts)), is_object=True)
+    )
     function = _fitting(asked, function, payload.columns)
     if not payload.is_object:
         raise problems.body_invalid("The arguments of a function have to be a JSON object")
     if texts is not None:
-        payload = replace(payload, json=arguments.from_texts(function, texts))
+        payload = replace(payload, json=arguments.from_texts(function, texts, limits.batch_rows_max))
+    argued = arguments.check(function, payload, limits, tells_problems=function.name in TELLING)
+    if function.name in TELLING and (argued.has_problems or PROBLEM in asked.query):
+        function = TELLING[function.name]
     # An answer has a row for each id that was asked for, so it may be as long as a batch.
     page = {path: ranges.restricted(s, limits.batch_rows_max) for path, s in {**query.spans, (): span}.items()}
     root = gather(function.result, query, page, is_read=True)
@@ -58,7 +69,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
     form = media.form(asked.accept)
     prefer.check(asked.wishes)
     resolver = Resolver(values, limits.answer_bytes_max)
-    slot = values.add(arguments.check(function, payload, limits.batch_rows_max))
+    slot = values.add(argued.json)
     node = resolver.node(root)
     is_bounded = function.is_bounded and bounds.are_columns(node)
     rendering = resolver.rendering(form, node, has_body=asked.method != "HEAD", is_bounded=is_bounded)
@@ -71,18 +82,20 @@ def _argument_names(function: Function | None) -> frozenset[str]:
     return frozenset() if function is None else frozenset(a.name for a in function.arguments) - set(function.columns)
 
 
-def _form_pairs(asked: Asked) -> Sequence[tuple[str, str]] | None:
+def _form_pairs(asked: Asked, limits: Limits) -> Sequence[tuple[str, str]] | None:
     """The fields of a form; None if the body is no form."""
-    return bodies.form_pairs(asked.body) if media.body_kind(asked.content_type) is BodyKind.FORM else None
+    is_form = media.body_kind(asked.content_type) is BodyKind.FORM
+    return bodies.form_pairs(asked.body, limits.body) if is_form else None
 
 
-def _payload(asked: Asked, columns: tuple[str, ...] | None) -> Payload:
+def _payload(asked: Asked, columns: tuple[str, ...] | None, limits: Limits) -> Payload:
     """The arguments in the body of a POST that is no form."""
     kind = media.body_kind(asked.content_type)
     if kind in _RAW:
         return Payload(b"{}", (), is_object=True)
-    body = asked.body if asked.body or kind is not BodyKind.JSON else b"{}"
-    return bodies.payload(halves.marked(body) if kind is BodyKind.JSON else body, kind, columns)
+    if kind is not BodyKind.JSON:
+        raise problems.body_invalid(f"A function takes JSON or a form: {media.shown(kind)} is not acceptable")
+    return bodies.payload(halves.marked(asked.body or b"{}"), kind, columns, limits.body)
 
 
 def _fitting(asked: Asked, function: Function | None, names: Sequence[str]) -> Function:

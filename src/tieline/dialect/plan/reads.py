@@ -7,7 +7,8 @@ from tieline.dialect.plan.model import Comparison, Node, Read
 from tieline.dialect.plan.resolve import Resolver, Values
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
-from tieline.dialect.request.query import Limits, parse
+from tieline.dialect.request.limits import Limits
+from tieline.dialect.request.query import parse
 
 
 def plan(asked: Asked, values: Values, limits: Limits) -> Read:

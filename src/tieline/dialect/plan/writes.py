@@ -12,9 +12,15 @@ from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.body import Payload
-from tieline.dialect.request.media import Form
-from tieline.dialect.request.query import Limits, parse
+from tieline.dialect.request.limits import Limits
+from tieline.dialect.request.media import BodyKind, Form
+from tieline.dialect.request.query import parse
 from tieline.dialect.request.syntax import Query
+
+
+def reads_body(content_type: str | None) -> bool:
+    """True if rows are read from a body of this type."""
+    return media.body_kind(content_type) in {BodyKind.JSON, BodyKind.CSV, BodyKind.FORM}
 
 
 def plan(asked: Asked, values: Values, limits: Limits) -> Write:
@@ -27,7 +33,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Write:
     """
     query = parse(asked.query, limits, is_read=False)
     ranges.top_span(query.spans.get(()), asked.range, asked.method)
-    payload = _payload(asked, query)
+    payload = _payload(asked, query, limits)
     resource = find_resource(asked.path)
     root = gather(resource, query, {}, is_read=False)
     bounds.check(root, limits)
@@ -44,12 +50,12 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Write:
     return _model(asked, root, query, payload, Resolver(values, limits.answer_bytes_max), form)
 
 
-def _payload(asked: Asked, query: Query) -> Payload | None:
+def _payload(asked: Asked, query: Query, limits: Limits) -> Payload | None:
     """The body of the request. DELETE has none."""
     if asked.method == "DELETE":
         return None
     columns = None if asked.method == "PUT" else query.columns
-    return bodies.payload(asked.body, media.body_kind(asked.content_type), columns)
+    return bodies.payload(asked.body, media.body_kind(asked.content_type), columns, limits.body)
 
 
 def _check_columns(resource: Resource, names: Sequence[str]) -> None:

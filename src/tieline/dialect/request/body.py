@@ -1,18 +1,22 @@
-"""Request bodies: JSON, CSV and forms → JSON, with the names of its columns."""
+"""Request bodies: JSON, CSV and forms → JSON, with the names of its columns.
+
+What a body may hold is counted before it becomes objects of Python, each of which takes a hundred bytes.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from tieline.dialect import problems
-from tieline.dialect.request.media import BodyKind
-from tieline.wire import urls
+from tieline.dialect.request import csv_body
+from tieline.dialect.request.limits import BodyLimits
+from tieline.dialect.request.media import BodyKind, shown
+from tieline.wire import halves, pieces, urls
+from tieline.wire.pieces import PIECE_BYTES, TooLongError, Walk
 
-_SPACE = b" \t\n\r"
-_PLAIN_FIELD = re.compile(r'[^",\n\r]*')
-_QUOTE, _COMMA, _LF, _CR = '"', ",", "\n", "\r"
+_OBJECT = re.compile(rb"[ \t\n\r]*+\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,138 +29,209 @@ class Payload:
 
 
 _KEYS_MUST_MATCH = "All object keys must match"
+_LIMITS = BodyLimits()
 _NO_ROWS = Payload(b"[]", (), is_object=False)
-_raw_row = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_raw_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_Row = dict[str, msgspec.Raw]
+_raw_row = msgspec.json.Decoder(_Row)
+_raw_rows = msgspec.json.Decoder(list[_Row])
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
 
 def _looks_like_object(body: bytes) -> bool:
-    return body.lstrip(_SPACE).startswith(b"{")
+    return _OBJECT.match(body) is not None
 
 
-def _uniform(rows: Sequence[Mapping[str, object]], message: str) -> tuple[str, ...]:
-    if not rows:
-        return ()
-    columns = rows[0].keys()
-    if any(row.keys() != columns for row in rows):
-        raise problems.body_invalid(message)
-    return tuple(sorted(columns))
-
-
-def _json(body: bytes) -> Payload:
+def _json(body: bytes, limits: BodyLimits) -> Payload:
+    # msgspec does not read raw values, so it would not see invalid UTF-8 in them.
+    if pieces.not_utf8(body) is not None:
+        raise problems.body_invalid("Empty or invalid json")
     try:
-        # msgspec does not read raw values, so it would not see invalid UTF-8 in them.
-        body.decode()
-        if _looks_like_object(body):
-            return Payload(body, tuple(sorted(_raw_row.decode(body))), is_object=True)
-        rows = _rows(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise problems.body_invalid("Empty or invalid json") from None
-    if rows is None:
-        raise problems.body_invalid(_KEYS_MUST_MATCH)
-    return Payload(body, _uniform(rows, _KEYS_MUST_MATCH), is_object=False) if rows else _NO_ROWS
+        walk = Walk(body, limits.row_bytes_max)
+        if walk.is_object:
+            payload = Payload(body, tuple(sorted(names(walk, limits))), is_object=True)
+        elif walk.is_array:
+            payload = _array(body, walk, limits)
+        else:
+            walk.value()
+            payload = _NO_ROWS
+        walk.end()
+    except pieces.BROKEN:
+        marked = halves.marked(body)
+        said = None if marked is body else unstorable(marked)
+        raise problems.body_invalid("Empty or invalid json") if said is None else problems.not_storable(said) from None
+    except TooLongError:
+        raise problems.row_too_long(limits.row_bytes_max) from None
+    except RecursionError:
+        raise problems.body_too_deep(limits.depth_max) from None
+    return payload
 
 
-def _rows(body: bytes) -> list[dict[str, msgspec.Raw]] | None:
-    """The objects of an array; None if it holds other values. JSON that is no array counts as an empty array."""
-    if body.lstrip(_SPACE).startswith(b"["):
-        try:
-            return _raw_rows.decode(body)
-        except msgspec.ValidationError:
-            _anything.decode(body)
-            return None
-    _anything.decode(body)
-    return []
+def unstorable(json: bytes) -> str | None:
+    r"""The first row and column with text that PostgreSQL cannot store, and the reason; None if there is none.
 
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise problems.invalid_bytes(body[error.start : error.end]) from None
-
-
-def _csv_error(text: str, position: int) -> Exception:
-    rest = msgspec.json.encode(text[position : position + 40]).decode()
-    return problems.body_invalid(f"parse error (Failed reading: satisfy) at {rest}")
-
-
-def _quoted_field(text: str, position: int) -> tuple[str, int]:
-    """A quoted field from behind its first quote, and the position of its end."""
-    start, pieces = position, list[str]()
-    while True:
-        end = text.find(_QUOTE, start)
-        if end < 0:
-            raise _csv_error(text, len(text))
-        pieces.append(text[start:end])
-        if not text.startswith(_QUOTE, end + 1):
-            return _QUOTE.join(pieces), end + 1
-        start = end + 2
-
-
-def _plain_field(text: str, position: int) -> tuple[str, int]:
-    found = _PLAIN_FIELD.match(text, position)
-    assert found is not None, "the pattern matches empty text too"
-    return found.group(), found.end()
-
-
-def csv_records(text: str) -> list[list[str]]:
-    r"""The records of a CSV text. Empty lines are skipped.
-
-    >>> csv_records('a,b\n1,"x, ""y"" z"\r\n\n')
-    [['a', 'b'], ['1', 'x, "y" z']]
+    >>> unstorable(rb'[{"a": "x"}, {"a": "x", "b": {"c": "\u0000"}}]')
+    'Row 1: b contains a NUL character, which PostgreSQL cannot store.'
     """
-    records, record, position = list[list[str]](), list[str](), 0
-    while position < len(text) or record:
-        field, position = (
-            _quoted_field(text, position + 1) if text.startswith(_QUOTE, position) else _plain_field(text, position)
-        )
-        record.append(field)
-        if text.startswith(_COMMA, position):
-            position += 1
+    walk = Walk(json, len(json) + 1)
+    try:
+        if walk.is_object:
+            return _unstorable_value({name: msgspec.Raw(walk.value()) for name in walk.members()})
+        index = 0
+        for rows in walk.elements(_raw_rows.decode):
+            for row in rows:
+                said = _unstorable_value(row)
+                if said is not None:
+                    return f"Row {index}: {said}"
+                index += 1
+    except pieces.BROKEN:
+        pass
+    return None
+
+
+def _unstorable_value(row: _Row) -> str | None:
+    for name, value in row.items():
+        reason = halves.unstorable_json(bytes(value))
+        if reason is not None:
+            return f"{name} {reason}."
+    return None
+
+
+def names(walk: Walk, limits: BodyLimits) -> set[str]:
+    """The names in an object that may hold a long array, and go behind it.
+
+    Raises:
+        Problem: there are too many names, too many items of an array, or values that are nested too deep (413).
+    """
+    found = set[str]()
+    for name in walk.members():
+        found.add(name)
+        if len(found) > limits.names_max:
+            raise problems.body_too_long("names", limits.names_max, "body_names_max")
+        if walk.is_array:
+            count = 0
+            for some in walk.elements(_raws.decode):
+                count += len(some)
+                _require_few(count, limits)
+                _require_shallow(some, limits)
+        else:
+            _require_shallow([msgspec.Raw(walk.value())], limits)
+    return found
+
+
+def _require_few(count: int, limits: BodyLimits) -> None:
+    if count > limits.rows_max:
+        raise problems.body_too_long("rows", limits.rows_max, "body_rows_max")
+
+
+def _require_shallow(values: Sequence[msgspec.Raw], limits: BodyLimits) -> None:
+    for value in values:
+        # Most values hold fewer brackets than may be open at a time.
+        if len(memoryview(value)) > limits.depth_max and pieces.depth_exceeds(bytes(value), limits.depth_max):
+            raise problems.body_too_deep(limits.depth_max)
+
+
+def _array(body: bytes, walk: Walk, limits: BodyLimits) -> Payload:
+    columns: tuple[str, ...] | None = None
+    is_uniform, count = True, 0
+    for rows in walk.elements(lambda piece: _rows(piece, limits)):
+        if rows is None:
+            is_uniform = False
             continue
-        if position < len(text):
-            if text[position] not in "\n\r":
-                raise _csv_error(text, position)
-            position += 2 if text.startswith("\r\n", position) else 1
-        if record != [""]:
-            records.append(record)
-        record = []
-    return records
+        count += len(rows)
+        _require_few(count, limits)
+        if columns is None:
+            columns = tuple(rows[0])
+        first = dict.fromkeys(columns)
+        is_uniform = is_uniform and all(row.keys() == first.keys() for row in rows)
+    if not is_uniform:
+        raise problems.body_invalid(_KEYS_MUST_MATCH)
+    return _NO_ROWS if columns is None else Payload(body, tuple(sorted(columns)), is_object=False)
 
 
-def _csv(body: bytes) -> Payload:
-    records = csv_records(_text(body))
-    if not records:
-        raise problems.body_invalid("not enough input")
-    header = records[0]
-    rows = [
-        {name: None if value == "NULL" else value for name, value in zip(header, record, strict=False)}
-        for record in records[1:]
-    ]
-    columns = _uniform(rows, "All lines must have same number of fields")
-    return Payload(msgspec.json.encode(rows), columns, is_object=False) if rows else _NO_ROWS
+def _rows(piece: bytes, limits: BodyLimits) -> list[_Row] | None:
+    """The objects of an array; None if it holds other values."""
+    raws = _raws.decode(piece)
+    _require_shallow(raws, limits)
+    try:
+        # A large object may have very many names: they are counted first.
+        rows = _raw_rows.decode(piece) if len(piece) <= 2 * PIECE_BYTES else [_row(raw, limits) for raw in raws]
+    except msgspec.ValidationError:
+        return None
+    if max(map(len, rows)) > limits.names_max:
+        raise problems.body_too_long("names in a row", limits.names_max, "body_names_max")
+    return rows
 
 
-def form_pairs(body: bytes) -> list[tuple[str, str]]:
+def _row(raw: msgspec.Raw, limits: BodyLimits) -> _Row:
+    walk = Walk(bytes(raw), limits.row_bytes_max)
+    if walk.is_object:
+        names(walk, limits)
+    return _raw_row.decode(raw)
+
+
+def _require_text(body: bytes) -> None:
+    broken = pieces.not_utf8(body)
+    if broken is not None:
+        raise problems.invalid_bytes(broken)
+
+
+def _csv(body: bytes, limits: BodyLimits) -> Payload:
+    _require_text(body)
+    json, columns = csv_body.as_json(body, limits)
+    return Payload(json, tuple(sorted(columns)), is_object=False) if columns else _NO_ROWS
+
+
+def form_pairs(body: bytes, limits: BodyLimits) -> list[tuple[str, str]]:
     """The fields of an urlencoded form.
 
-    >>> form_pairs(b"a=1+2&b=%C3%A9&c")
+    >>> form_pairs(b"a=1+2&b=%C3%A9&c", BodyLimits())
     [('a', '1 2'), ('b', 'é'), ('c', '')]
+
+    Raises:
+        Problem: there are too many fields (413), or their bytes are not UTF-8.
     """
+    if pieces.count(body, b"&") + pieces.count(body, b";") > limits.rows_max:
+        raise problems.body_too_long("fields", limits.rows_max, "body_rows_max")
     try:
-        return list(urls.pairs(body.replace(b";", b"&")))
+        return list(urls.pairs(body, b"&;"))
     except UnicodeDecodeError as error:
         raise problems.invalid_bytes(error.object[error.start : error.end]) from None
 
 
-def _form(body: bytes) -> Payload:
-    fields = dict(form_pairs(body))
+def _form(body: bytes, limits: BodyLimits) -> Payload:
+    fields = dict(form_pairs(body, limits))
+    if len(fields) > limits.names_max:
+        raise problems.body_too_long("names", limits.names_max, "body_names_max")
     return Payload(msgspec.json.encode(fields), tuple(sorted(fields)), is_object=True)
 
 
-def payload(body: bytes, kind: BodyKind | str, columns: tuple[str, ...] | None) -> Payload:
+def _unread(body: bytes, columns: tuple[str, ...], limits: BodyLimits) -> Payload:
+    """JSON that PostgreSQL alone reads. It is counted as far as it is JSON: PostgreSQL says what is wrong with it."""
+    if pieces.has(body, b"\0"):
+        raise problems.invalid_bytes(b"\0")
+    _require_text(body)
+    try:
+        walk = Walk(halves.marked(body), limits.row_bytes_max)
+        if walk.is_object:
+            names(walk, limits)
+        elif walk.is_array:
+            count = 0
+            for rows in walk.elements(lambda piece: _rows(piece, limits) or _raws.decode(piece)):
+                count += len(rows)
+                _require_few(count, limits)
+    except pieces.BROKEN:
+        pass
+    except TooLongError:
+        raise problems.row_too_long(limits.row_bytes_max) from None
+    except RecursionError:
+        raise problems.body_too_deep(limits.depth_max) from None
+    return Payload(body, tuple(sorted(set(columns))), _looks_like_object(body))
+
+
+def payload(
+    body: bytes, kind: BodyKind | str, columns: tuple[str, ...] | None, limits: BodyLimits = _LIMITS
+) -> Payload:
     r"""The body of a POST, PATCH or PUT.
 
     >>> payload(b'[{"b": 1, "a": 2}]', BodyKind.JSON, None).columns
@@ -168,16 +243,16 @@ def payload(body: bytes, kind: BodyKind | str, columns: tuple[str, ...] | None) 
 
     >>> payload(b'[{"b": 1, "x": 2}]', BodyKind.JSON, ("b", "a", "b")).columns
     ('a', 'b')
+
+    Raises:
+        Problem: the body cannot be read, is of another kind, or holds too much (413).
     """
     if kind is BodyKind.JSON and columns is not None:
-        if b"\0" in body:
-            raise problems.invalid_bytes(b"\0")
-        _text(body)
-        return Payload(body, tuple(sorted(set(columns))), _looks_like_object(body))
+        return _unread(body, columns, limits)
     if kind is BodyKind.JSON:
-        return _json(body)
+        return _json(body, limits)
     if kind is BodyKind.CSV:
-        return _csv(body)
+        return _csv(body, limits)
     if kind is BodyKind.FORM:
-        return _form(body)
-    raise problems.body_invalid(f"Content-Type not acceptable: {kind.value if isinstance(kind, BodyKind) else kind}")
+        return _form(body, limits)
+    raise problems.body_invalid(f"Content-Type not acceptable: {shown(kind)}")

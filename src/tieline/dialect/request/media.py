@@ -121,3 +121,8 @@ def body_kind(header: str | None) -> BodyKind | str:
     if _parts(header.strip())[0].startswith("application/vnd.pgrst.array"):
         return BodyKind.JSON if kind == "application/json" else kind
     return next((known for known in BodyKind if known.value == kind), kind)
+
+
+def shown(kind: BodyKind | str) -> str:
+    """The name of a kind of body."""
+    return kind.value if isinstance(kind, BodyKind) else kind

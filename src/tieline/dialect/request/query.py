@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Collection
+from itertools import compress
+from operator import not_
 from typing import TypeVar
-
-import msgspec
 
 from tieline.dialect import problems
 from tieline.dialect.request.cursor import Cursor, UnreadableError, names
 from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.ranges import spans
 from tieline.dialect.request.select import order, select
 from tieline.dialect.request.syntax import Filter, Logic, OrderTerm, Path, Query
@@ -18,22 +19,8 @@ _RESERVED = frozenset({"select", "columns", "on_conflict"})
 _RESERVED_ENDINGS = frozenset({"order", "limit", "offset", "and", "or"})
 _SEPARATORS = re.compile("[&;]")
 # Integers as Haskell reads them, which PostgREST is written in: with spaces, parentheses, hexadecimal and octal digits.
-_NUMBER = re.compile(r"\s*\(*\s*(-?\s*(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\s*\)*\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*+\(*+\s*+(-?\s*+(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|[0-9]+))\s*+\)*+\s*+", re.ASCII)
 _DIGITS_MAX = 400
-
-
-class Limits(msgspec.Struct, frozen=True, cache_hash=True):
-    """The settings that bound a query, by their names there; `depth_max` is filter_depth_max."""
-
-    depth_max: int
-    page_rows_max: int
-    batch_rows_max: int = 10_000
-    embeds_max: int = 10
-    embed_depth_max: int = 5
-    select_items_max: int = 200
-    answer_bytes_max: int = 8_000_000
-    shape_bytes_max: int = 8_000
-    shapes_bytes_max: int = 2_000_000
 
 
 def decode(text: str) -> str:
@@ -167,8 +154,9 @@ def parse(
     chosen = _first(parameters, "select") or ""
     items = _read("select parameter", chosen, lambda: select(chosen, depth_max=limits.depth_max))
     others = [(name, value) for name, value, end in given if end not in _RESERVED_ENDINGS and name not in _RESERVED]
-    arguments = tuple((n, v) for n, v in others if is_call and (n in argument_names or not _is_filter(v)))
-    chosen_filters = [pair for pair in others if not (is_call and pair in arguments)]
+    is_argument = [is_call and (name in argument_names or not _is_filter(value)) for name, value in others]
+    arguments = tuple(compress(others, is_argument))
+    chosen_filters = list(compress(others, map(not_, is_argument)))
     filters = tuple(_filter(name, value) for name, value in chosen_filters)
     limits_given = [_number(name, value) for name, value, end in given if end == "limit"]
     offsets_given = [_number(name, value) for name, value, end in given if end == "offset"]

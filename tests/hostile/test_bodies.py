@@ -1,0 +1,73 @@
+"""Bodies that are large, strange or slow: each is answered, others are served meanwhile, and memory stays bounded."""
+
+import pytest
+from load import MAPPINGS, attack, neighbour, watching
+
+SIZE = 15_500_000
+CSV = {"content-type": "text/csv"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+JSON = {"content-type": "application/json"}
+ROW = {"entityType": "item", "integration": "xero"}
+
+
+def fill(piece: str | bytes) -> bytes:
+    """So many of the piece that the body is just below the limit."""
+    data = piece.encode() if isinstance(piece, str) else piece
+    return data * (SIZE // len(data))
+
+
+def million_names() -> bytes:
+    return b"{" + b",".join(b'"k%07d":1' % n for n in range(1_000_000)) + b"}"
+
+
+BODIES = {
+    "lines of CSV": (CSV, fill("a\n")),
+    "commas": (CSV, fill(",")),
+    "quotes in lines": (CSV, fill('""\n')),
+    "one open quote": (CSV, b'"' + fill("a")),
+    "quotes": (CSV, b"a\n" + fill('"')),
+    "a wide CSV": (CSV, b",".join([b"a"] * 100) + b"\n" + fill(",")),
+    "semicolons of a form": (FORM, fill("a;")),
+    "fields of a form": (FORM, fill("a=&")),
+    "percent signs": (FORM, b"externalIds=" + fill("%41")),
+    "pluses": (FORM, b"integration=xero&externalIds={" + fill("+")),
+    "an array in a form": (FORM, b"integration=xero&externalIds={" + fill("a,") + b"a}"),
+    "an open array in a form": (FORM, b"integration=xero&externalIds={" + fill('"')),
+    "JSON in a form": (FORM, b"integration=xero&externalIds=[" + fill('"",') + b'""]'),
+    "names of JSON": (JSON, million_names()),
+    "rows of names": (JSON, b"[" + million_names()[:900_000] + b"}" + b"," + million_names()[:900_000] + b"}]"),
+    "items": (JSON, b'{"integration":"xero","externalIds":[' + fill('"",') + b'""]}'),
+    "numbers": (JSON, b'{"integration":"xero","externalIds":[' + fill("1,") + b"1]}"),
+    "empty rows": (JSON, b"[" + fill("{},") + b"{}]"),
+    "deep JSON": (JSON, b'{"integration":"xero","externalIds":' + fill("[")),
+    "one number": (JSON, fill("1")),
+    "one string": (JSON, b'"' + fill("a") + b'"'),
+    "one long id": (JSON, b'{"integration":"xero","externalIds":["' + fill("a") + b'"]}'),
+    "halves": (JSON, b'{"integration":"xero","externalIds":["' + fill("\\ud83d") + b'"]}'),
+    "escapes": (JSON, b'{"integration":"xero","externalIds":["' + fill("\\\\") + b'"]}'),
+    "metadata of brackets": (JSON, b'[{"entityType":"a","metadata":[' + fill("[],") + b"1]}]"),
+    "white space": (JSON, fill(" ")),
+}
+PLACES = [MAPPINGS, "/company", "/rpc/resolve", "/rpc/link_many", "/rpc/claim", "/rpc/nothing"]
+
+
+@pytest.fixture
+def stage(acme, other, server, database):
+    return acme, other, server, database
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_no_body_of_16_mb_is_more_than_a_refusal(stage, name):
+    acme, other, server, database = stage
+    headers, body = BODIES[name]
+    with watching(server, database) as watch, neighbour(other) as served:
+        got = attack(
+            acme,
+            lambda caller, number: caller.post(PLACES[number % len(PLACES)], content=body, headers=headers),
+            clients=2,
+            seconds=1.5,
+            scope="api.write",
+        )
+    assert set(got.statuses) <= {200, 400, 403, 404, 413, 503}, got
+    assert set(served.statuses) <= {200, 201}
+    watch.check(given_back=False)
