@@ -173,6 +173,11 @@ def database_unavailable() -> Problem:
     return _try_again("The database cannot be reached now.")
 
 
+def disk_full() -> Problem:
+    """The database has no room for what was written."""
+    return _try_again("The disk of the database is full, so nothing can be written now.")
+
+
 def not_ready(behind: Sequence[str]) -> Problem:
     """The process cannot serve yet. `behind`: what the database lacks of this release."""
     if behind:

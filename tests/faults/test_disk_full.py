@@ -1,6 +1,7 @@
 """No room on the disk of the data folder: a clear answer meanwhile, nothing lost, and well again when there is room."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -13,6 +14,7 @@ from conftest import Database, start_server, stop_server
 from writes import Writers
 
 DISK = "160m"
+FULL = "The disk of the database is full, so nothing can be written now."
 LEFT_BYTES = 2_000_000
 FULL_SECONDS_MAX = 60
 BACK_SECONDS_MAX = 60
@@ -48,6 +50,14 @@ def wait_for(is_so, seconds):
         time.sleep(0.05)
 
 
+def said_so(url, key):
+    """True if a client is told of the full disk. Until the database has found room again, it may also be away."""
+    row = {"entityType": "item", "entityId": secrets.token_hex(8), "integration": "crm"}
+    body = {**row, "metadata": {"long": secrets.token_hex(20_000)}}
+    answer = httpx.post(f"{url}/externalIntegrationMapping", headers={"apikey": key}, json=body, timeout=60)
+    return (answer.status_code, answer.status_code == 503 and answer.json()["message"]) == (503, FULL)
+
+
 def test_a_full_disk_is_503_meanwhile_and_loses_nothing(open_folder, disk):
     server = start_server(open_folder, "--data-dir", str(disk))
     try:
@@ -63,6 +73,7 @@ def test_a_full_disk_is_503_meanwhile_and_loses_nothing(open_folder, disk):
         fill(disk)
         wait_for(lambda: sum(writers.seen[status] for status in (503, 504)) > 20, FULL_SECONDS_MAX)
         assert httpx.get(f"{server.url}/healthz").status_code == 200
+        wait_for(lambda: said_so(server.url, key), FULL_SECONDS_MAX)
         (disk / "ballast").unlink()
 
         def is_well():
@@ -75,5 +86,6 @@ def test_a_full_disk_is_503_meanwhile_and_loses_nothing(open_folder, disk):
         writers.stop()
         assert set(writers.seen) <= {200, 201, 404, 503, 504}
         writers.check(database)
+        assert "The disk of the database is full." in server.log.read_text()
     finally:
         assert stop_server(server) == 0

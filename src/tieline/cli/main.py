@@ -26,12 +26,15 @@ from tieline.cli.usage import explain
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.database import DatabaseUnusableError
 from tieline.postgres.pipeline import DatabaseError
+from tieline.postgres.run import DISK_FULL
 from tieline.problems import Problem
 from tieline.settings import SettingsError
 from tieline.store.companies import UnknownCompanyError
 
 INTERRUPTED = 130
 TERMINATED = 143
+# The classes of PostgreSQL's codes for a connection that failed and a server that ends.
+LOST = ("08", "57P")
 
 app = App(
     name="tieline",
@@ -67,6 +70,16 @@ def install_completion(
     answer(f"The completion is in {path}. New shells use it.")
 
 
+def _refused(error: DatabaseError) -> str:
+    # The first line tells what happened; those behind it guess why.
+    said = error.message.strip().splitlines()[0].rstrip(".") if error.message.strip() else error.sqlstate
+    if error.sqlstate == DISK_FULL:
+        return f"The disk of the database is full: {said}."
+    if error.sqlstate.startswith(LOST):
+        return f"The connection to the database was lost, and what was under way may not be done: {said}."
+    return f"The database refused: {said}."
+
+
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
@@ -90,7 +103,7 @@ def run() -> int:
     except Problem as problem:
         say(problem.message if problem.hint is None else f"{problem.message} {problem.hint}")
     except DatabaseError as error:
-        say(f"The database refused: {' '.join(error.message.split())}")
+        say(_refused(error))
     except UnicodeError:
         say("A text that was given is not UTF-8, or this terminal cannot show a text of the answer.")
     except OSError as error:

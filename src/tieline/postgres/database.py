@@ -11,6 +11,7 @@ from tieline.postgres import embedded, pooler
 from tieline.postgres.migrate import OtherReleaseError, migrate
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings
+from tieline.sql.statement import shipped
 
 # For the rooms that have connections in their hands but do not import psycopg.
 Connection: TypeAlias = psycopg.Connection
@@ -69,6 +70,8 @@ def connected(dsn: str) -> Generator[Connection]:
     ):
         (_, backend) = conn.execute(SESSION_SQL).fetchone() or ("", 0)
         pooler.unprepare_if_pooled(conn, backend)
+        if not pooler.is_pooled(conn):
+            conn.execute(shipped("session/quiet"))
         yield conn
 
 

@@ -30,6 +30,7 @@ STOP_SECONDS_MAX = 60
 START_ATTEMPTS = 20
 ATTEMPT_PAUSE_SECONDS = 0.5
 SHARED_MEMORY_IN_USE = "shared memory block"
+NO_SPACE = "No space left on device"
 PASSING = (SHARED_MEMORY_IN_USE, "lock file")
 # The number of attempts that such backends have to end by themselves.
 ORPHAN_ATTEMPTS = 4
@@ -67,6 +68,11 @@ SERVER_SETTINGS = {
     # A file for each weekday, overwritten a week later, so that the logs stay bounded.
     "log_filename": "postgresql-%a.log",
     "log_truncate_on_rotation": "on",
+    # No statements and no values in the log; sessions of Tieline set more (sql/session/quiet.sql).
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
 }
 # The server listens on a socket that only its owner can reach, so it asks for no password.
 HBA = "local all all trust\n"
@@ -146,9 +152,12 @@ def _initialize(data_path: Path, binaries: Path, user: database_user.User | None
 
 def _require_same_version(cluster: Path, binaries: Path) -> None:
     has = (cluster / "PG_VERSION").read_text(encoding="ascii").strip()
-    said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"(\d+)\.", said)
-    assert found is not None, f"postgres --version says {said!r}"
+    ran = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"(\d+)\.", ran.stdout)
+    if found is None:
+        raise EmbeddedError(
+            f"The program {binaries / 'postgres'} does not run: {ran.stderr.strip() or ran.returncode}."
+        )
     if found[1] != has:
         raise EmbeddedError(
             f"The database in {cluster} was made by PostgreSQL {has}; this release brings {found[1]}. "
@@ -170,7 +179,7 @@ def _postmaster(cluster: Path) -> int | None:
         process = psutil.Process(int(lines[0]))
         if process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE:
             return process.pid
-    except (FileNotFoundError, psutil.NoSuchProcess, ValueError, IndexError):
+    except (FileNotFoundError, psutil.Error, ValueError, IndexError):
         return None
     # The number belongs to another program by now, and PostgreSQL would think that the server runs.
     (cluster / "postmaster.pid").unlink()
@@ -187,7 +196,8 @@ def _start(cluster: Path, sockets: Path, binaries: Path, user: database_user.Use
             _run(command, user)
         except EmbeddedError as error:
             if attempt == START_ATTEMPTS - 1 or not any(sign in _tail(cluster) for sign in PASSING):
-                raise EmbeddedError(f"{error} The server's log ends: {_tail(cluster)}") from error
+                full = f"The disk of {cluster} is full. " if NO_SPACE in _tail(cluster) else ""
+                raise EmbeddedError(f"{full}{error} The server's log ends: {_tail(cluster)}") from error
             if attempt >= ORPHAN_ATTEMPTS and SHARED_MEMORY_IN_USE in _tail(cluster):
                 _end_orphans(cluster)
             time.sleep(ATTEMPT_PAUSE_SECONDS)
@@ -234,9 +244,12 @@ def _stop(data_path: Path) -> None:
 
 
 def _create_database(dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        if conn.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
-            conn.execute("create database tieline")
+    try:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            if conn.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
+                conn.execute("create database tieline")
+    except psycopg.Error as error:
+        raise EmbeddedError(f"The embedded database runs and cannot be used: {error}") from error
 
 
 def _dsn(sockets: Path, database: str) -> str:

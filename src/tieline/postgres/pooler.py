@@ -10,6 +10,7 @@ from typing import LiteralString
 import psycopg
 
 from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+from tieline.sql.statement import shipped
 
 # jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
 SESSION: dict[LiteralString, LiteralString] = {
@@ -26,7 +27,8 @@ BACKEND = "select pg_backend_pid()"
 
 def session_sql(statement_timeout_ms: int) -> bytes:
     """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
-    return b"select " + _settings(statement_timeout_ms, "false")
+    # Before the role, which may set less.
+    return shipped("session/quiet").encode() + b", " + _settings(statement_timeout_ms, "false")
 
 
 def transaction_sql(statement_timeout_ms: int) -> tuple[bytes, bytes]:

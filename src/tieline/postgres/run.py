@@ -1,5 +1,7 @@
 """Shipped statements: how they are run, and the problems of errors that no client has caused."""
 
+import structlog
+
 from tieline import problems
 from tieline.postgres.connections import Connections, DatabaseError, Row
 from tieline.postgres.lane import POINT, SINGLE
@@ -7,6 +9,9 @@ from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import Sql, shipped
 
+log = structlog.stdlib.get_logger()
+
+DISK_FULL = "53100"
 QUERY_CANCELED = "57014"
 # Two requests wait for each other's rows. PostgreSQL ends one of them, which may try again.
 DEADLOCKS = ("40P01", "40001")
@@ -21,6 +26,9 @@ def as_problem(error: DatabaseError) -> Problem | None:
         return problems.statement_timeout()
     if error.sqlstate in DEADLOCKS:
         return problems.overloaded()
+    if error.sqlstate == DISK_FULL:
+        log.error("The disk of the database is full.", reason=error.message)
+        return problems.disk_full()
     if error.sqlstate.startswith(UNAVAILABLE):
         return problems.database_unavailable()
     return None
