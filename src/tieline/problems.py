@@ -106,6 +106,12 @@ def access_denied(scope: str) -> Problem:
     return Problem("access-denied", 403, "42501", message, hint="Use a key with that scope.")
 
 
+def origin_not_allowed(origin: str) -> Problem:
+    """A browser asks if a page of another origin may call the service, and the settings do not allow it."""
+    message = f"Web pages of {origin[:200]} may not call this service: the setting cors_origins does not name them."
+    return Problem("access-denied", 403, "42501", message, hint=f"Add {origin[:200]} to cors_origins, and start anew.")
+
+
 def endpoint_not_found(path: str) -> Problem:
     """Nothing is served at this path."""
     return Problem("endpoint-not-found", 404, "PGRST125", f"Nothing is served at {path}")

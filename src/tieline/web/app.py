@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import cast
 
 import structlog
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from uvicorn._types import ASGI3Application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -29,7 +28,7 @@ from tieline.problems import Problem
 from tieline.settings import Settings
 from tieline.store.callers import Callers
 from tieline.store.tokens import SigningKeys
-from tieline.web import accept, docs, logs, respond, routes
+from tieline.web import accept, docs, logs, origins, respond, routes
 from tieline.web.asgi import Receive, Scope, Send
 from tieline.web.aside import Aside
 from tieline.web.auth import authenticate
@@ -49,18 +48,6 @@ log = structlog.stdlib.get_logger()
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 ID_CHARACTERS = 24
 IDS_AT_A_TIME = 100
-CORS_MAX_AGE_SECONDS = 86_400
-EXPOSED_HEADERS = (
-    "Content-Range",
-    "Location",
-    "Preference-Applied",
-    "Retry-After",
-    "Server-Timing",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-Request-Id",
-)
 # The garbage collector looks for cycles after so many new objects. Requests make hardly any cycles.
 GC_OBJECTS = 20_000
 # The time for cancelled requests to end; a batch of an import takes seconds.
@@ -105,8 +92,9 @@ class App:
         self._pace = Pace(
             settings.body_timeout_ms / 1000, settings.body_bytes_per_second_min, settings.body_stretch_ms / 1000
         )
-        self._layers = _layers(self._serve, settings)
-        self._are_all_layered = bool(settings.cors_origins)
+        self._origins = origins.allowed(settings)
+        self._layers = _layers(self._serve, settings, self._origins)
+        self._are_all_layered = bool(self._origins)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request; or, once, live through the process's startup and shutdown."""
@@ -115,7 +103,8 @@ class App:
         is_layered = self._are_all_layered
         for name, _ in scope["headers"]:
             is_layered = is_layered or name in LAYERED_HEADERS
-        if not is_layered:
+        # The layer would refuse a page's origin in words that name no setting.
+        if not is_layered or origins.refused(scope["method"], scope["headers"], self._origins):
             return self._serve(scope, receive, send)
         # Without this the answer would bypass the layers and lack their headers.
         scope["extensions"] = {}
@@ -172,6 +161,9 @@ class App:
 
     async def _answer(self, request: Request, started: float) -> Answer:
         require_sane_head(request, self._server.settings)
+        refused = origins.refused(request.method, request.headers, self._origins)
+        if refused is not None:
+            raise problems.origin_not_allowed(refused)
         if docs.is_asked_by_a_browser(request):
             return docs.welcome()
         match = routes.find(request.method, request.path)
@@ -188,14 +180,13 @@ class App:
         return await handler(self._server, request, caller)
 
 
-def _layers(app: ASGIApp, settings: Settings) -> ASGIApp:
+def _layers(app: ASGIApp, settings: Settings, allowed: frozenset[str]) -> ASGIApp:
     """CORS, if the settings allow other origins, and the client's address behind a trusted proxy.
 
     Each layer costs a twentieth of a look-up, so only requests that need one pass through them.
     """
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if origins:
-        app = CORSMiddleware(app, origins, ["*"], ["*"], expose_headers=EXPOSED_HEADERS, max_age=CORS_MAX_AGE_SECONDS)
+    if allowed:
+        app = origins.layer(app, allowed)
     trusted = [str(network) for network in settings.proxies]
     return cast(ASGIApp, ProxyHeadersMiddleware(cast(ASGI3Application, app), trusted))
 
