@@ -134,7 +134,8 @@ _COMPANY = columns_of(
 _SYSTEM = columns_of(
     Column("companyId", "text", "$1::text", is_nullable=False),
     Column("integration", "text", is_nullable=False),
-    Column("name", "text", is_nullable=False),
+    # Its trigger writes the integration where there is no name.
+    Column("name", "text", "null", is_nullable=False),
     Column("systemUrl", "text"),
     Column("isDefault", "boolean", "false", is_nullable=False),
     Column("active", "boolean", "true", is_nullable=False),
