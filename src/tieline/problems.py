@@ -1,4 +1,4 @@
-"""The problems (errors that a client sees), and their form on each face."""
+"""The problems: errors that a client sees. web/respond.py gives them the form of each face."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -370,36 +370,9 @@ def internal_error() -> Problem:
     )
 
 
-def as_postgrest(problem: Problem) -> bytes:
-    """The body on the mapping face: PostgREST's four members."""
-    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
-    return msgspec.json.encode(body)
-
-
-def as_service(problem: Problem) -> bytes:
-    """The body on the service's own endpoints: PostgREST's four members, then those in `extra`."""
-    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
-    return msgspec.json.encode({**body, **problem.extra})
-
-
 def batch_refused(results: str, *, is_conflict: bool) -> Problem:
     """Some rows of an atomic batch cannot land; `results`: those rows' results as JSON."""
     message = "Some rows cannot land, and the batch is atomic: nothing was changed."
     if is_conflict:
         return Problem("conflict", 409, "23505", message, results)
     return Problem("bad-request", 400, "22023", message, results)
-
-
-def as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
-    """The body on the element face: RFC 9457's members, then our own."""
-    body: dict[str, object] = {
-        "type": f"{base_url}/docs/errors/{problem.slug}",
-        "title": TITLES[problem.slug],
-        "status": problem.status,
-        "detail": problem.message,
-        "instance": path,
-        "traceId": trace_id,
-    }
-    if problem.errors:
-        body["errors"] = problem.errors
-    return msgspec.json.encode({**body, **problem.extra})

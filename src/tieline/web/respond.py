@@ -101,9 +101,9 @@ def rendered(problem: Problem, face: Face | None = None, *, path: str, trace_id:
     """A problem in the form of a face, or of the one that the path is on."""
     face = face or face_of(path)
     if face is Face.ELEMENT:
-        body = problems.as_problem_json(problem, base_url=base_url, path=path, trace_id=trace_id)
+        body = _as_problem_json(problem, base_url=base_url, path=path, trace_id=trace_id)
         return Answer(problem.status, (("content-type", "application/problem+json"), *problem.headers), body)
-    body = problems.as_service(problem) if face is Face.SERVICE else problems.as_postgrest(problem)
+    body = _as_service(problem) if face is Face.SERVICE else _as_postgrest(problem)
     return Answer(problem.status, (("content-type", JSON), *problem.headers), body)
 
 
@@ -111,3 +111,30 @@ def address(request: Request) -> str:
     """This service's address as the client knows it, for links to the pages of problems."""
     host = request.header(b"host") or ""
     return f"{request.scheme}://{host}" if re.fullmatch(r"[A-Za-z0-9.\-_:\[\]]{1,255}", host) else ""
+
+
+def _as_postgrest(problem: Problem) -> bytes:
+    """The body on the mapping face: PostgREST's four members."""
+    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
+    return msgspec.json.encode(body)
+
+
+def _as_service(problem: Problem) -> bytes:
+    """The body on the service's own endpoints: PostgREST's four members, then those in `extra`."""
+    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
+    return msgspec.json.encode({**body, **problem.extra})
+
+
+def _as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
+    """The body on the element face: RFC 9457's members, then our own."""
+    body: dict[str, object] = {
+        "type": f"{base_url}/docs/errors/{problem.slug}",
+        "title": problems.TITLES[problem.slug],
+        "status": problem.status,
+        "detail": problem.message,
+        "instance": path,
+        "traceId": trace_id,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    return msgspec.json.encode({**body, **problem.extra})
