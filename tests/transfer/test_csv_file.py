@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -128,3 +129,15 @@ def test_csv_that_postgresql_writes_is_read_back(records):
     text = "".join(f"item,1,xero,{field(first)},{field(second)}\n" for first, second in records)
     found = [(record.row.external_id, record.row.link) for record in read(HEADER + text)]
     assert found == [(first or None, second or None) for first, second in records]
+
+
+@given(st.binary(max_size=300), st.sampled_from(["csv", "tsv", "spreadsheet"]))
+def test_no_bytes_break_the_reader(data, form):
+    heading = HEADER.replace(",", "\t") if form == "tsv" else HEADER
+    assert all(isinstance(record, Record | Refused) for record in read(heading.encode() + data, form=form))
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reading_of_a_heading(data):
+    with suppress(FileRefusedError):
+        assert all(isinstance(record, Record | Refused) for record in read(data))

@@ -267,6 +267,7 @@ def test_the_mended_lines_of_a_report_in_ndjson_are_a_file():
         ("a.xlsx", "xlsx"),
         ("a.xlsm", "xlsx"),
         ("a.ods", "ods"),
+        ("a.xls", "xlsx"),
     ],
 )
 def test_the_ending_tells_the_format(name, form):

@@ -250,6 +250,11 @@ def test_a_damaged_workbook_is_refused(content, said):
     assert said in refused(content)
 
 
+def test_a_workbook_whose_strings_take_the_memory_is_refused():
+    content = xlsx(HEADING, ("item", "1", "xero", "A" * 1_000))
+    assert "bytes of memory (sheet_memory_bytes_max)" in bounded(content, sheet_memory_bytes_max=60_000_000)
+
+
 def test_a_zip_file_that_is_no_workbook_is_refused():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as package:

@@ -25,7 +25,7 @@ from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.transfer import records, report
 from tieline.transfer.choice import chosen
 from tieline.transfer.columns import File, What
-from tieline.transfer.formats import GZIP_ENDING, TEXT_FORMATS, FileRefusedError, Format, either, format_of
+from tieline.transfer.formats import FORMATS, GZIP_ENDING, TEXT_FORMATS, FileRefusedError, Format, either, format_of
 from tieline.transfer.landed import Job, Landed
 from tieline.transfer.load import StoppedError, load
 from tieline.transfer.progress import Progress
@@ -151,9 +151,9 @@ def _show(landed: Landed, shown: int) -> None:
         say(f"line {refused.line}: {refused.reason}")
 
 
-def _form(name: str, given: Format | None) -> Format:
+def _form(name: str, given: Format | None, known: tuple[Format, ...] = FORMATS) -> Format:
     try:
-        return format_of(name, given)
+        return format_of(name, given, known)
     except FileRefusedError as error:
         raise RefusalError(str(error)) from None
 
@@ -182,7 +182,7 @@ def export_file(
     options: Options | None = None,
 ) -> None:
     """Export rows of a company; import takes them back unchanged."""
-    form = _form(output, format_) if output and output != "-" else format_ or "csv"
+    form = _form(output, format_, TEXT_FORMATS) if output and output != "-" else format_ or "csv"
     if form in ("xlsx", "ods"):
         raise RefusalError(
             f"An export is written as {either(TEXT_FORMATS)}, not as {form}; "

@@ -18,6 +18,9 @@ ENDINGS: dict[str, Format] = {
     ".jsonl": "ndjson",
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
+    # Refused by their content, with the way out.
+    ".xlsb": "xlsx",
+    ".xls": "xlsx",
     ".ods": "ods",
 }
 GZIP_ENDING = ".gz"
@@ -39,8 +42,10 @@ def either(words: tuple[str, ...]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]])
 
 
-def format_of(name: str, given: Format | None) -> Format:
+def format_of(name: str, given: Format | None, known: tuple[Format, ...] = FORMATS) -> Format:
     """The given form, else the form of files with this ending. `.gz` behind the ending does not count.
+
+    `known` are the forms that a refusal names.
 
     >>> format_of("mappings.csv.gz", None), format_of("-", "ndjson")
     ('csv', 'ndjson')
@@ -54,7 +59,7 @@ def format_of(name: str, given: Format | None) -> Format:
     found = ENDINGS.get(PurePath(path.stem).suffix if path.suffix == GZIP_ENDING else path.suffix)
     if found is None:
         raise FileRefusedError(
-            f"The name {name!r} does not tell the format of the file; give --format {either(FORMATS)}."
+            f"The name {name!r} does not tell the format of the file; give --format {either(known)}."
         )
     return found
 

@@ -12,13 +12,14 @@ from tieline.store.batches.rows import RowError
 from tieline.transfer.columns import Cell, File, Record, Refused, What, row_of_cells
 from tieline.transfer.formats import FileRefusedError, too_long
 from tieline.transfer.heading import Heading, are_blank, heading
-from tieline.transfer.sheet_lines import END, NUMBER_END, Bounds, Opened, Row
+from tieline.transfer.sheet_lines import END, NUMBER_END, OUT_OF_MEMORY, Bounds, Opened, Row
 from tieline.transfer.sheet_lines import Cell as Value
 
 # The columns that identify. A spreadsheet that takes an id for a date, a truth value or a long number has lost it.
 IDS = frozenset({"entityType", "entityId", "integration", "externalId", "id"})
-# The signals by which the system ends a process that has used its seconds.
-TIME_SIGNALS = frozenset({-24, -9})
+# The ends of a process that has used its seconds (SIGXCPU, SIGKILL), and its memory (the library aborts).
+TIME_ENDS = frozenset({-24, -9})
+MEMORY_ENDS = frozenset({-6, -11, OUT_OF_MEMORY})
 AS_TEXT = "format its column as text and enter it again"
 
 
@@ -85,8 +86,10 @@ def _lines(stream: IO[bytes]) -> Generator[Row]:
 
 
 def _ended(code: int, bounds: Bounds) -> str:
-    if code in TIME_SIGNALS:
+    if code in TIME_ENDS:
         return f"The workbook takes more than {bounds.seconds} seconds to read (sheet_seconds_max)."
+    if code not in MEMORY_ENDS:
+        return "The workbook cannot be read: it is damaged."
     return (
         f"The workbook needs more than {bounds.memory_bytes:,} bytes of memory (sheet_memory_bytes_max); "
         "save the sheet as CSV. A cell far away from the others makes a sheet large."

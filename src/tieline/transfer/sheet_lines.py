@@ -33,3 +33,5 @@ Row: TypeAlias = tuple[int, list[str | Cell | None] | None]
 END: Row = (0, [])
 # A spreadsheet keeps 15 digits of a number; the others are zeros.
 NUMBER_END = 10**15
+# The exit code of a process that has no memory left.
+OUT_OF_MEMORY = 77

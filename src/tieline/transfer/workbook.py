@@ -8,6 +8,7 @@ import resource
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import BinaryIO
@@ -17,7 +18,7 @@ import python_calamine as calamine
 
 from tieline.transfer.blemishes import Blemishes, UnreadableError, in_ods, in_xlsx
 from tieline.transfer.formats import RECORD_BYTES_MAX
-from tieline.transfer.sheet_lines import END, NUMBER_END, Bounds, Cell, Opened, Row
+from tieline.transfer.sheet_lines import END, NUMBER_END, OUT_OF_MEMORY, Bounds, Cell, Opened, Row
 
 PROTECTED = "The workbook is protected by a password; save it without one."
 # The part of an .ods that says how the others are packed, and the element of one that a password protects.
@@ -30,7 +31,9 @@ Value = int | float | str | bool | time | date | datetime | timedelta
 def main() -> None:
     """Read the workbook at standard input. Arguments: the bounds as JSON, and the name of the sheet, or nothing."""
     bounds = msgspec.json.decode(sys.argv[1], type=Bounds)
-    resource.setrlimit(resource.RLIMIT_AS, (bounds.memory_bytes, bounds.memory_bytes))
+    with suppress(ValueError):
+        # macOS takes no such bound.
+        resource.setrlimit(resource.RLIMIT_AS, (bounds.memory_bytes, bounds.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (bounds.seconds, bounds.seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     write = sys.stdout.buffer.write
@@ -157,4 +160,7 @@ def number_text(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MemoryError:
+        sys.exit(OUT_OF_MEMORY)
