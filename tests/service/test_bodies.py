@@ -24,12 +24,11 @@ SMALL = {
     "TIELINE_BODY_BYTES_PER_SECOND_MIN": "1000",
     "TIELINE_BODY_STRETCH_MS": "500",
     "TIELINE_OPEN_BODY_TIMEOUT_MS": "300",
-    "TIELINE_BODIES_BYTES_MAX": "60000",
-    "TIELINE_CONNECTION_WAIT_MS": "300",
     "TIELINE_TRANSFERS_MAX": "1",
     "TIELINE_TRANSFERS_OF_ALL_MAX": "1",
     "TIELINE_UPLOADS_MAX": "4",
 }
+NARROW = {"TIELINE_BODIES_BYTES_MAX": "60000", "TIELINE_CONNECTION_WAIT_MS": "2000"}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +36,20 @@ def small_server(database, open_folder):
     """A server that gives bodies little time and room."""
     with serving(open_folder, database, **SMALL) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def narrow_server(database, open_folder):
+    """A server that has little room for bodies."""
+    with serving(open_folder, database, **NARROW) as running:
+        yield running
+
+
+@pytest.fixture
+def narrow(new_company, narrow_server):
+    """A company at that server."""
+    made = new_company()
+    return Company(made.id, narrow_server, made.database, made.keys)
 
 
 @pytest.fixture
@@ -174,10 +187,10 @@ def test_files_that_are_on_their_way_hold_no_turn(small, new_company):
                 assert answer.status_code == 200, answer.text
 
 
-def test_a_company_has_a_share_of_the_room_for_bodies(small, new_company):
+def test_a_company_has_a_share_of_the_room_for_bodies(narrow, new_company):
     other = new_company()
-    elsewhere = Company(other.id, small.server, other.database, other.keys)
-    with taken(small, 40_000), small.client() as client:
+    elsewhere = Company(other.id, narrow.server, other.database, other.keys)
+    with taken(narrow, 40_000), narrow.client() as client:
         answer = client.post(MAPPINGS, content=b" " * 15_000, headers=JSON)
         assert answer.status_code == 503
         assert "no room for the body" in answer.text
@@ -185,8 +198,8 @@ def test_a_company_has_a_share_of_the_room_for_bodies(small, new_company):
             assert theirs.post(MAPPINGS, json=ROW).status_code == 201
 
 
-def test_a_body_that_finds_no_room_waits_for_it(small):
-    with taken(small, 40_000) as sender, ThreadPoolExecutor(1) as thread, small.client() as client:
+def test_a_body_that_finds_no_room_waits_for_it(narrow):
+    with taken(narrow, 40_000) as sender, ThreadPoolExecutor(1) as thread, narrow.client() as client:
         waiting = thread.submit(client.post, MAPPINGS, content=json.dumps([ROW]) + " " * 15_000, headers=JSON)
         sender.sendall(b"x" * 40_000)
         assert status(sender) == 400
