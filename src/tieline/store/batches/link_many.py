@@ -59,7 +59,7 @@ def link_many_json(conn: psycopg.Connection, company_id: str, arguments: bytes) 
     results = link_many(
         conn,
         company_id,
-        read_list(given.mappings),
+        read_list(bytes(given.mappings)),
         Options(given.on_conflict or "report", given.on_existing or "update"),
         atomic=bool(given.atomic),
     )
