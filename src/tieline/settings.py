@@ -88,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     head_timeout_ms: int
     body_timeout_ms: int
     answer_timeout_ms: int
+    answer_bytes_per_second_min: int
+    unread_bytes_max: int
     connections_max: int
     connections_per_address_max: int
     trusted_proxies: str

@@ -15,11 +15,12 @@ from tieline.web.corked import Corked
 from tieline.web.crowd import Crowd, Waits, Welcome
 from tieline.web.request import CUT_ADDRESS, WHOLE_ANSWER, Headers
 from tieline.web.routes import HEALTH
+from tieline.web.unread import Unread
 
 # The time that a client has to read an answer after which its connection is closed.
 LINGER_SECONDS = 2.0
-# A client that takes fewer bytes of an answer than this within `stall_seconds_max` counts as gone.
-PROGRESS_BYTES = 16_384
+# Head and body of a longer answer are written apart, rather than copied into one text.
+JOINED_BYTES_MAX = 65_536
 CLOSE = ("connection", "close")
 # The parser of addresses takes no longer ones.
 ADDRESS_BYTES_MAX = 65_535
@@ -41,9 +42,9 @@ class BoundedProtocol(HttpToolsProtocol):
     address_bytes_max = 0
     header_bytes_max = 0
     headers_max = 0
-    stall_seconds_max = 0.0
     shutdown_seconds = 0.0
     crowd: ClassVar[Crowd]
+    unread: ClassVar[Unread]
 
     _address = ""
     _welcome = Welcome.REFUSED
@@ -56,11 +57,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _lingers = False
     _has_lingered = False
     _body_came = False
-    _unsent_bytes = 0
+    # An answer was given whose client is slow to take it: only when it has does the next request begin.
+    _is_answer_unread = False
     # The reason for which the parser was stopped.
     _problem: Problem | None = None
     _deadline: asyncio.TimerHandle | None = None
-    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Expect a first head within its time."""
@@ -130,6 +131,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is on its way; begin the request behind it, or wait for the next."""
+        if self.flow.write_paused and not self.transport.is_closing():
+            self._is_answer_unread = True
+            return
         super().on_response_complete()
         if self._held:
             self._hold(QUEUED_MEMORY * len(self.pipeline))
@@ -149,14 +153,19 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def pause_writing(self) -> None:
-        """The client is slow to take its answer: watch that it takes some of it."""
+        """The client is slow to take its answer: no further request of it is read meanwhile."""
         super().pause_writing()
-        self._expect_progress()
+        self.flow.pause_reading()
+        self.unread.wait(self.transport)
 
     def resume_writing(self) -> None:
         """The client has taken most of the answer."""
-        self._end_stall()
+        self.unread.go_on(self.transport)
         super().resume_writing()
+        self.flow.resume_reading()
+        if self._is_answer_unread:
+            self._is_answer_unread = False
+            self.on_response_complete()
         self._wait_if_idle()
 
     def shutdown(self) -> None:
@@ -168,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._end_deadline()
-        self._end_stall()
+        self.unread.go_on(self.transport)
         self._go_on()
         self._hold(0)
         self.crowd.leave(self._address, lingered=self._has_lingered)
@@ -209,21 +218,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._waits is not None and self._waits is not Waits.HALF:
             self._wait(Waits.HALF)
         self._hold(self._head_bytes + HEADER_MEMORY * count + QUEUED_MEMORY * len(self.pipeline))
-
-    def _expect_progress(self) -> None:
-        self._unsent_bytes = self.transport.get_write_buffer_size()
-        self._stall = asyncio.get_running_loop().call_later(self.stall_seconds_max, self._end_if_stalled)
-
-    def _end_if_stalled(self) -> None:
-        if self.transport.get_write_buffer_size() > self._unsent_bytes - PROGRESS_BYTES:
-            self.transport.abort()
-        else:
-            self._expect_progress()
-
-    def _end_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
 
     def _is_between_requests(self) -> bool:
         # If the answer came before the end of the request's body, the rest of the body counts like a head.
@@ -310,7 +304,12 @@ class BoundedProtocol(HttpToolsProtocol):
         head = "\r\n".join(lines).encode("latin-1")
         always = b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
         cycle.response_started = cycle.response_complete = True
-        cast(Corked, cycle.transport).write_whole(b"%b%b%b\r\n\r\n%b" % (STATUS_LINE[status], always, head, body))
+        transport = cast(Corked, cycle.transport)
+        if len(body) <= JOINED_BYTES_MAX:
+            transport.write_whole(b"%b%b%b\r\n\r\n%b" % (STATUS_LINE[status], always, head, body))
+        else:
+            transport.write_whole(b"%b%b%b\r\n\r\n" % (STATUS_LINE[status], always, head))
+            transport.write_whole(body)
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._close_behind()
@@ -328,6 +327,6 @@ def set_limits(settings: Settings) -> None:
     BoundedProtocol.head_seconds_max = settings.head_timeout_ms / 1000
     BoundedProtocol.address_bytes_max = min(settings.url_bytes_max, ADDRESS_BYTES_MAX)
     BoundedProtocol.headers_max = settings.headers_max
-    BoundedProtocol.stall_seconds_max = settings.answer_timeout_ms / 1000
     BoundedProtocol.shutdown_seconds = settings.shutdown_grace_ms / 1000
     BoundedProtocol.crowd = Crowd(settings)
+    BoundedProtocol.unread = Unread(settings)
