@@ -232,6 +232,12 @@ def _try_again(message: str) -> Problem:
     return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
 
 
+def needs_too_much() -> Problem:
+    """The statement needs more temporary files in the database than the settings allow."""
+    message = "The database would need more temporary files for this than the setting temp_file_kb_max allows."
+    return Problem("payload-too-large", 413, "53400", message, hint="Ask for less at once.")
+
+
 def statement_timeout() -> Problem:
     """The database cancelled the statement, since it ran for longer than the settings allow."""
     retry = [("retry-after", str(UNAVAILABLE_RETRY_SECONDS))]

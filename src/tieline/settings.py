@@ -62,6 +62,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     select_items_max: int
     answer_bytes_max: int
     candidates_max: int
+    metadata_bytes_max: int
+    metadata_shown_bytes_max: int
+    number_digits_max: int
+    text_bytes_max: int
+    work_mem_kb: int
+    temp_file_kb_max: int
+    backend_bytes_max: int
     shape_bytes_max: int
     shapes_bytes_max: int
     lookup_connections: int

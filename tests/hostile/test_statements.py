@@ -90,3 +90,55 @@ def test_requests_of_ever_new_shapes_are_not_all_kept(stage, filters, seconds):
     assert set(got.statuses) <= {200, 503}
     assert set(served.statuses) <= {200, 201}
     watch.check()
+
+
+SHARED = {"allowDuplicateExternalId": "true"}
+CALLS = {
+    "one id again and again": ("resolve", {"integration": "shared", "externalIds": ["s1"] * 10_000}, "candidates_max"),
+    "many shared ids": (
+        "resolve", {"integration": "many", "externalIds": [f"s{n}" for n in range(800)]}, "candidates_max"
+    ),
+    "one id a hundred times": ("resolve", {"integration": "shared", "externalIds": ["s1"] * 100}, None),
+    "translate one id": (
+        "translate", {"from": "shared", "to": "wide", "externalIds": ["s1"] * 10_000}, "candidates_max"
+    ),
+    "translate to long links": (
+        "translate", {"from": "xero", "to": "wide", "externalIds": ["x1"] * 10_000}, "answer_bytes_max"
+    ),
+    "locate long links": (
+        "locate", {"integration": "wide", "entityType": "item", "entityIds": ["1"] * 10_000}, "answer_bytes_max"
+    ),
+    "resolve long ids": ("resolve", {"integration": "long", "externalIds": ["l1"] * 10_000}, "answer_bytes_max"),
+    "resolve alike columns": (
+        f"resolve?select={many('a{}:externalId', 200)}",
+        {"integration": "xero", "externalIds": [f"x{n}" for n in range(10_000)]},
+        "answer_bytes_max",
+    ),
+}  # fmt: skip
+
+
+def test_what_all_answers_of_a_call_have_together_is_bounded(stage):
+    acme, other, server, database = stage
+    fill(acme, 100, integration="'shared'", externalId="'s1'", **SHARED)
+    fill(acme, 80_000, integration="'many'", externalId="'s' || mod(n, 800)", **SHARED)
+    fill(acme, 100, integration="'wide'", link="'https://wide.example/' || repeat('x', 7000)")
+    fill(acme, 1, integration="'long'", entityId="repeat(md5(n::text), 64)", externalId="'l' || n")
+    names = list(CALLS)
+    answers: dict[str, set[tuple[int, str]]] = {}
+
+    def send(caller, number):
+        function, arguments, _ = CALLS[names[number % len(names)]]
+        answer = caller.post(f"/rpc/{function}", json=arguments)
+        if answer.status_code != 503:
+            said = "" if answer.status_code == 200 else answer.json()["message"]
+            answers.setdefault(names[number % len(names)], set()).add((answer.status_code, said))
+        return answer
+
+    with watching(server, database) as watch, neighbour(other) as served:
+        attack(acme, send, seconds=4)
+    for name, ((status, said),) in answers.items():
+        limit = CALLS[name][2]
+        assert (status, limit or "") == (200 if limit is None else 413, limit if limit and limit in said else "")
+    assert set(answers) == set(CALLS)
+    assert set(served.statuses) <= {200, 201}
+    watch.check()

@@ -25,6 +25,7 @@ _RESOLVE = Function(
     ),
     'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "externalIds" json)'
     ' cross join lateral tieline.resolve($1, a.integration, a."entityType", a."externalIds") r',
+    is_bounded=True,
     description="Which entity is each of these external ids? In the order asked.",
 )
 _LOCATE = Function(
@@ -39,6 +40,7 @@ _LOCATE = Function(
     ),
     'select r.* from json_to_record($2::json) a (integration text, "entityType" text, "entityIds" json)'
     ' cross join lateral tieline.locate($1, a.integration, a."entityType", a."entityIds") r',
+    is_bounded=True,
     description="Where is each of these entities in that system? In the order asked.",
 )
 _TRANSLATE = Function(
@@ -51,6 +53,7 @@ _TRANSLATE = Function(
     ),
     'select r.* from json_to_record($2::json) a ("from" text, "to" text, "entityType" text, "externalIds" json)'
     ' cross join lateral tieline.translate($1, a."from", a."to", a."entityType", a."externalIds") r',
+    is_bounded=True,
     description="The ids of one system in the words of another. In the order asked.",
 )
 _CLAIM = Function(

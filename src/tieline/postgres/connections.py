@@ -9,6 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from tieline import problems
 from tieline.kept import Kept
+from tieline.postgres.backend import Backend
 from tieline.postgres.connect import connect
 from tieline.postgres.lane import Lane, Lines
 from tieline.postgres.pipeline import ConnectionLostError, DatabaseError, Pipeline, Row, Work
@@ -26,7 +27,8 @@ RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 CONNECT_SECONDS_MAX = 5
 # A server that is silent for so much longer than its own timeout allows counts as dead.
 SILENCE_SECONDS = 5.0
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.5
+GROWN = "its backend had grown"
 
 
 class Connections:
@@ -156,7 +158,7 @@ class Connections:
         """Open a connection of a lane; the future gets the reason of its end."""
         lane = lines.lane
         conninfo = make_conninfo(lane.dsn, application_name="tieline", client_encoding="UTF8")
-        prepare = session_sql(lane.timeout_ms)
+        prepare = session_sql(self._settings, lane.timeout_ms)
         pgconn, is_pooled = await asyncio.to_thread(connect, conninfo.encode(), prepare, CONNECT_SECONDS_MAX)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -174,21 +176,38 @@ class Connections:
                 self._settings.prepared_statements_max,
             ),
             lost=lost,
-            idle=lambda: lines.on_idle(line),
-            brought=transaction_sql(lane.timeout_ms) if is_pooled else None,
+            idle=lambda: _on_idle(line, lines),
+            brought=transaction_sql(self._settings, lane.timeout_ms) if is_pooled else None,
         )
-        watch = asyncio.create_task(_watch(line, lane.timeout_ms / 1000 + SILENCE_SECONDS))
+        backend = None if is_pooled else Backend(pgconn, self._settings.backend_bytes_max)
+        watch = asyncio.create_task(_watch(line, lines, backend, lane.timeout_ms / 1000 + SILENCE_SECONDS))
         lines.add(line)
         return ended
 
 
-async def _watch(line: Pipeline, silence_seconds_max: float) -> None:
-    """End a connection whose server has been silent for longer than its own timeout allows."""
+def _on_idle(line: Pipeline, lines: Lines) -> None:
+    """Hand the connection to the next statement, or end it: another one is made in its place.
+
+    The last one of a lane goes on until another one is there: without any, statements would be refused.
+    """
+    if line.is_worn and len(lines.open) > 1:
+        line.end(GROWN)
+    else:
+        lines.on_idle(line)
+
+
+async def _watch(line: Pipeline, lines: Lines, backend: Backend | None, silence_seconds_max: float) -> None:
+    """End a connection whose server has been silent for too long, or whose backend has grown, once it is idle."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        if line.in_flight and loop.time() - line.progress_at > silence_seconds_max:
+        seconds = loop.time() - line.progress_at if line.in_flight else 0.0
+        if seconds > silence_seconds_max:
             line.end("the server did not answer in time")
+        elif backend is not None:
+            line.is_worn = line.is_worn or backend.has_grown(seconds)
+            if line.is_worn and not line.in_flight and len(lines.open) > 1:
+                line.end(GROWN)
 
 
 def _settings(session: Session) -> list[bytes | None]:

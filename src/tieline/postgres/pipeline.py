@@ -132,6 +132,8 @@ class Pipeline:
         self._answered = False
         self._ended = False
         self.in_flight = 0
+        # It takes no more statements; it ends when it is idle.
+        self.is_worn = False
         self.progress_at = self._loop.time()
         self._socket = pgconn.socket
         pgconn.nonblocking = 1

@@ -10,6 +10,7 @@ from typing import LiteralString
 import psycopg
 
 from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
+from tieline.settings import Settings
 from tieline.sql.statement import shipped
 
 # jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
@@ -21,19 +22,30 @@ SESSION: dict[LiteralString, LiteralString] = {
     "jit": "off",
     "DateStyle": "ISO",
 }
+# The settings that functions and triggers look up (sql/functions/limit_of.sql).
+LIMITS = (
+    "answer_bytes_max",
+    "candidates_max",
+    "metadata_bytes_max",
+    "metadata_shown_bytes_max",
+    "number_digits_max",
+    "text_bytes_max",
+)
 # PostgreSQL's number of the connection. A pooler tells its clients numbers of its own.
 BACKEND = "select pg_backend_pid()"
 
 
-def session_sql(statement_timeout_ms: int) -> bytes:
+def session_sql(settings: Settings, statement_timeout_ms: int) -> bytes:
     """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
     # Before the role, which may set less.
-    return shipped("session/quiet").encode() + b", " + _settings(statement_timeout_ms, "false")
+    files = f"set_config('temp_file_limit', '{settings.temp_file_kb_max}kB', false)"
+    limited = f", case when has_parameter_privilege('temp_file_limit', 'SET') then {files} end, "
+    return (shipped("session/quiet") + limited).encode() + _settings(settings, statement_timeout_ms, "false")
 
 
-def transaction_sql(statement_timeout_ms: int) -> tuple[bytes, bytes]:
+def transaction_sql(settings: Settings, statement_timeout_ms: int) -> tuple[bytes, bytes]:
     """SETTINGS_SQL and SETTINGS_TIME_ZONE_SQL, with those of `session_sql` for the transaction alone."""
-    brought = b", " + _settings(statement_timeout_ms, "true")
+    brought = b", " + _settings(settings, statement_timeout_ms, "true")
     # The request's own time zone comes after ours.
     zone = SETTINGS_TIME_ZONE_SQL.removeprefix(SETTINGS_SQL)
     return SETTINGS_SQL + brought, SETTINGS_SQL + brought + zone
@@ -55,6 +67,8 @@ def is_pooled(conn: psycopg.Connection) -> bool:
     return conn.prepare_threshold is None
 
 
-def _settings(statement_timeout_ms: int, is_local: LiteralString) -> bytes:
-    given = {**SESSION, "statement_timeout": str(statement_timeout_ms)}
+def _settings(settings: Settings, statement_timeout_ms: int, is_local: LiteralString) -> bytes:
+    limits = {f"tieline.{name}": str(getattr(settings, name)) for name in LIMITS}
+    times = {"statement_timeout": str(statement_timeout_ms), "work_mem": f"{settings.work_mem_kb}kB"}
+    given = {**SESSION, **limits, **times}
     return ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()]).encode()

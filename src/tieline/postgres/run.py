@@ -16,6 +16,8 @@ QUERY_CANCELED = "57014"
 # Two requests wait for each other's rows. PostgreSQL ends one of them, which may try again.
 DEADLOCKS = ("40P01", "40001")
 DEADLOCK_ATTEMPTS = 3
+# The statement needs more temporary files than it may have.
+FILES_LIMIT = "53400"
 # The classes of codes for a server that goes down or starts up, or has no connections, memory or disk left.
 UNAVAILABLE = ("08", "53", "57P")
 
@@ -29,6 +31,8 @@ def as_problem(error: DatabaseError) -> Problem | None:
     if error.sqlstate == DISK_FULL:
         log.error("The disk of the database is full.", reason=error.message)
         return problems.disk_full()
+    if error.sqlstate == FILES_LIMIT:
+        return problems.needs_too_much()
     if error.sqlstate.startswith(UNAVAILABLE):
         return problems.database_unavailable()
     return None

@@ -5,6 +5,7 @@ Single statements do not come here: connections.py runs them in one round trip.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +18,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from tieline import problems
 from tieline.places import Places
 from tieline.postgres import pooler
+from tieline.postgres.backend import Backend
 from tieline.postgres.connections import CONNECT_SECONDS_MAX, as_text
 from tieline.postgres.pipeline import SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL, Row
 from tieline.postgres.refusal import refused
@@ -116,6 +118,7 @@ class Transactions:
     ) -> T:
         """The whole transaction, in a thread."""
         conn = self._connection()
+        started = time.monotonic()
         try:
             with conn.transaction(force_rollback=rollback) as transaction:
                 self._set(conn, session)
@@ -131,6 +134,11 @@ class Transactions:
         else:
             return done
         finally:
+            if not (conn.closed or pooler.is_pooled(conn)):
+                seconds = time.monotonic() - started
+                if Backend(conn.pgconn, self._settings.backend_bytes_max).has_grown(seconds):
+                    # The pool replaces it.
+                    conn.close()
             self._pool.putconn(conn)
 
     def _connection(self) -> psycopg.Connection:
@@ -153,13 +161,13 @@ class Transactions:
         (backend,) = conn.execute(pooler.BACKEND).fetchone() or (0,)
         pooler.unprepare_if_pooled(conn, backend)
         if not pooler.is_pooled(conn):
-            conn.execute(pooler.session_sql(self._settings.statement_timeout_ms))
+            conn.execute(pooler.session_sql(self._settings, self._settings.statement_timeout_ms))
 
     def _set(self, conn: psycopg.Connection, session: Session) -> None:
         """Company, actor, request and time zone, to the end of the transaction; behind a pooler, the session's too."""
         settings, with_time_zone = SETTINGS_SQL, SETTINGS_TIME_ZONE_SQL
         if pooler.is_pooled(conn):
-            settings, with_time_zone = pooler.transaction_sql(self._settings.statement_timeout_ms)
+            settings, with_time_zone = pooler.transaction_sql(self._settings, self._settings.statement_timeout_ms)
         values = [session.company_id, session.actor, session.request_id]
         if session.time_zone is None:
             conn.execute(settings, values)

@@ -1,26 +1,34 @@
--- All ids are looked up in one scan of the index and joined with the rows that were found by hashing.
 -- Plans must be right without statistics, also while the table grows from nothing. Nested loops are off: they would
--- compare each id with every other. Sorting is off (see the end), so that the order by the external id leads to the one
--- index that gives it: without statistics all indexes look alike to the planner.
+-- compare each id with every other. All answers together are weighed before they are made: only if the largest entity
+-- would be too much for each of them, all are added up. An id that is asked for again is found and put together once.
+-- More than 100 candidates of an id would not fit into an answer.
 create or replace function resolve(company text, from_integration text, entity_type text, external_ids json)
     returns table (
         "externalId" text, status text, "entityType" text, "entityId" text, "mappingId" text, candidates jsonb
     )
     language plpgsql stable set enable_nestloop = off as $$
 #variable_conflict use_column
+declare
+    ids constant integer := json_array_length(external_ids);
+    bytes constant bigint := octet_length(external_ids::text);
 begin
     return query
     with asked as materialized (
         select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)
     ), found as materialized (
-        select m."externalId", m."entityType", m."entityId", m.id
-        from tieline."externalIntegrationMapping" m
-        where m."companyId" = company and m.integration = from_integration
-            and m."externalId" = any (array(select a.id from asked a))
-            and (entity_type is null or m."entityType" = entity_type)
-        order by m."externalId"
+        select * from tieline.holders_of(company, from_integration, entity_type, external_ids)
     ), shared as materialized (
-        select f."externalId" from found f group by f."externalId" having count(*) > 1
+        select f."externalId", least(count(*), 100) as shown from found f group by f."externalId" having count(*) > 1
+    ), checked as materialized (
+        select tieline.fits(sum(s.shown), 'candidates_max', 'entities that share an id') and (
+            (ids + coalesce(sum(s.shown), 0)) * (
+                select 150 + max(octet_length(f."entityType") + octet_length(f."entityId")) from found f
+            ) + bytes <= tieline.limit_of('answer_bytes_max') or tieline.fits((
+                select sum(150 + octet_length(f."entityType") + octet_length(f."entityId"))
+                from asked b join found f on f."externalId" = b.id
+            ), 'answer_bytes_max', 'bytes', bytes)
+        ) is not false as fits
+        from asked a join shared s on s."externalId" = a.id
     ), several as (
         select f."externalId", jsonb_agg(
             jsonb_build_object('entityType', f."entityType", 'entityId', f."entityId", 'mappingId', f.id)
@@ -29,9 +37,8 @@ begin
         from (
             select f.*, row_number() over (partition by f."externalId" order by f.id) as place
             from found f join shared s on s."externalId" = f."externalId"
-        ) f
-        -- More candidates would not fit into an answer.
-        where f.place <= 100
+            where (select c.fits from checked c)
+        ) f where f.place <= 100
         group by f."externalId"
     )
     select a.id,
@@ -40,11 +47,12 @@ begin
     from asked a
     left join several s on s."externalId" = a.id
     left join found f on f."externalId" = a.id and s."externalId" is null
+    where (select c.fits from checked c)
     order by a.position;
 end
 $$;
 
--- Before PostgreSQL 17 a scan for a set of values gives no order, so without sorting it would read the whole system.
+-- See holders_of.
 do $$
 begin
     if current_setting('server_version_num')::int >= 170000 then
