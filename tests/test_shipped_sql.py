@@ -16,6 +16,7 @@ ACROSS_COMPANIES = {
     "companies/list",
     "companies/add_first",
     "backup/is_unused",
+    "companies/uncounted",
 }
 TENANTS = {
     "company",
@@ -26,6 +27,9 @@ TENANTS = {
     "mappingChange",
     "refreshToken",
     "revokedToken",
+    "mappingCount",
+    "entityCount",
+    "mappingDelta",
 }
 
 COMMENT = re.compile(r"--[^\n]*")

@@ -24,7 +24,10 @@ from tieline.postgres import account
 from tieline.postgres.migrate import build, shipped_migrations
 
 MAPPING = "/externalIntegrationMapping"
-TABLES = ("company", "externalSystem", "externalIntegrationMapping", "element", "apiKey", "mappingChange", "signingKey")
+TABLES = (
+    *("company", "externalSystem", "externalIntegrationMapping", "element", "apiKey", "mappingChange", "signingKey"),
+    *("mappingCount", "entityCount", "mappingDelta"),
+)
 
 
 @pytest.fixture

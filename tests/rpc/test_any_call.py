@@ -5,6 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tieline.dialect.functions import FUNCTIONS
+
 MAPPINGS = "/externalIntegrationMapping"
 EXAMPLES = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -15,6 +17,7 @@ names = st.sampled_from(
     [
         *("integration", "entityType", "externalIds", "entityIds", "from", "to", "entityId", "externalId"),
         *("mappings", "onConflict", "atomic", "companyId", "metadata", "lastSyncedAt", "link", "refused", "nothing"),
+        *("mappingIds", "linkedIn", "after", "limit", "order"),
     ]
 )
 values = st.recursive(
@@ -31,8 +34,14 @@ arguments = st.one_of(
     st.fixed_dictionaries({"integration": words, "externalIds": values}, optional={"entityType": values}),
     st.fixed_dictionaries({"mappings": st.lists(mapping | values, max_size=5)}, optional={"atomic": st.booleans()}),
     mapping,
+    st.fixed_dictionaries({"entityType": words, "entityIds": st.lists(words, max_size=4) | values}),
+    st.fixed_dictionaries(
+        {"integration": words, "entityType": words}, optional={"externalIds": values, "after": words}
+    ),
+    st.fixed_dictionaries({"mappingIds": st.lists(words, max_size=4) | values}),
+    st.fixed_dictionaries({}, optional={"entityType": values}),
 )
-functions = st.sampled_from(["resolve", "locate", "translate", "claim", "link_many"])
+functions = st.sampled_from(sorted(FUNCTIONS))
 
 
 @given(function=functions, given_arguments=arguments)

@@ -12,6 +12,7 @@ from tieline.postgres.migrate import migrate
 from tieline.store.batches.find import Options
 from tieline.store.batches.link_many import link_many
 from tieline.store.batches.rows import MappingRow
+from tieline.store.batches.unlink_many import Unlinking, unlink_many
 
 ROWS = 20_000
 FILL = """
@@ -23,6 +24,8 @@ CALLS = {
     "resolve with a type": ("select * from tieline.resolve('acme', 'xero', 'item', %s)", "x"),
     "locate": ("select * from tieline.locate('acme', 'xero', 'item', %s)", "e"),
     "translate": ("select * from tieline.translate('acme', 'xero', 'xero', null, %s)", "x"),
+    "crosswalk of entities": ("select * from tieline.crosswalk('acme', 'item', %s, null, null)", "e"),
+    "crosswalk of external ids": ("select * from tieline.crosswalk('acme', null, null, 'xero', %s)", "x"),
 }
 IDS = 100
 # For each id a page of the index and the row's own, twice to translate.
@@ -73,7 +76,71 @@ def test_a_look_up_reads_few_pages_of_a_table_without_statistics(fresh, call, kn
         fresh.execute("discard plans")
     statement, prefix = CALLS[call]
     ids = json.dumps([f"{prefix}{n * 7}" for n in range(1, IDS + 1)])
-    assert pages(fresh, statement, ids) < PAGES_MAX
+    # A crosswalk is a look-up of the entities and one of their mappings.
+    assert pages(fresh, statement, ids) < PAGES_MAX * (2 if "crosswalk" in call else 1)
+
+
+UNLINKED = {
+    "of mapped entities": ("item", "erp", None),
+    "of emptied mappings": ("item", "hub", None),
+    "of elements": ("element", "erp", None),
+    "linked in another system": ("item", "erp", "xero"),
+}
+
+
+@pytest.mark.parametrize("knew_it_empty", [True, False])
+@pytest.mark.parametrize("after", [None, "e5"])
+@pytest.mark.parametrize("what", UNLINKED)
+def test_a_page_of_unlinked_entities_reads_few_pages_of_a_table_without_statistics(fresh, what, after, knew_it_empty):
+    call = "select * from tieline.unlinked('acme', %s, %s, %s, %s, %s)"
+    arguments = (*UNLINKED[what], after and (after if what != "of elements" else "5"), IDS)
+    for _ in range(6):
+        fresh.execute(call, arguments)
+    fresh.execute(FILL, (ROWS,))
+    fresh.execute(FILL.replace("'xero', 'x' || n", "'hub', nullif('h' || n, 'h' || n)"), (ROWS,))
+    fresh.execute(
+        "insert into tieline.element (\"companyId\", id, title) select 'acme', n, 'x' from generate_series(1, %s) n",
+        (ROWS,),
+    )
+    if not knew_it_empty:
+        fresh.execute("discard plans")
+    with fresh.transaction(force_rollback=True):
+        before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+        assert len(fresh.execute(call, arguments).fetchall()) == IDS
+        assert fresh.execute(PAGES_FETCHED).fetchone()[0] - before < 8 * IDS
+
+
+def test_coverage_reads_few_pages_of_a_table_without_statistics(fresh):
+    call = "select * from tieline.coverage('acme', null)"
+    for _ in range(6):
+        fresh.execute(call)
+    fresh.execute(
+        FILL.replace('"externalId")', '"externalId", "lastSyncedAt")').replace("'x' || n", "'x' || n, now()"), (ROWS,)
+    )
+    with fresh.transaction(force_rollback=True):
+        before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+        assert [row[2] for row in fresh.execute(call)] == [ROWS]
+        assert fresh.execute(PAGES_FETCHED).fetchone()[0] - before < IDS
+
+
+@pytest.mark.parametrize("by", ["mapping_ids", "entity_ids", "external_ids"])
+def test_unlink_many_reads_few_pages_of_a_table_without_statistics(fresh, by):
+    fresh.cursor_factory = psycopg.RawCursor
+
+    def unlink(ids: list[str]) -> int:
+        given = Unlinking(**{by: ids}, integration="xero", entity_type="item")
+        with fresh.transaction(force_rollback=True):
+            before = fresh.execute(PAGES_FETCHED).fetchone()[0]
+            assert {r.outcome for r in unlink_many(fresh, "acme", given, ROWS)} == {"deleted"}
+            return fresh.execute(PAGES_FETCHED).fetchone()[0] - before
+
+    fresh.execute(FILL.replace("%s", "$1"), (IDS,))
+    ids = {"entity_ids": [f"e{n}" for n in range(1, IDS + 1)], "external_ids": [f"x{n}" for n in range(1, IDS + 1)]}
+    ids["mapping_ids"] = [row[0] for row in fresh.execute('select id from tieline."externalIntegrationMapping"')]
+    for _ in range(6):
+        unlink(ids[by])
+    fresh.execute(FILL.replace("%s", "$1").replace("generate_series(1,", "generate_series(1000,"), (ROWS,))
+    assert unlink(ids[by]) < 40 * IDS
 
 
 @pytest.mark.parametrize("knew_it_empty", [True, False])

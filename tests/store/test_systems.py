@@ -45,6 +45,13 @@ def test_a_setting_that_is_left_out_stays_and_none_takes_it_away(conn, session):
     assert there(conn, session) == [System("crm", "CRM", "https://crm.example", is_default=True)]
 
 
+def test_the_time_after_which_mappings_are_old_is_set_and_cleared(conn, session):
+    systems.set(conn, session, SystemChange("crm", stale_after_seconds=3600))
+    assert there(conn, session) == [System("crm", "crm", stale_after_seconds=3600)]
+    assert systems.set(conn, session, SystemChange("crm", stale_after_seconds=None)) == "updated"
+    assert there(conn, session) == [System("crm", "crm")]
+
+
 def test_a_system_that_is_set_already_is_unchanged(conn, session):
     given = SystemChange("crm", system_url="https://crm.example", metadata='{"a": 1}')
     systems.set(conn, session, given)
@@ -62,6 +69,13 @@ def test_a_new_default_replaces_the_former(conn, session):
     ("given", "message"),
     [
         (SystemChange(" "), "The key of an external system cannot be blank."),
+        *(
+            (
+                SystemChange("erp", stale_after_seconds=seconds),
+                f"staleAfterSeconds must be a whole number from 1 to 2147483647, and {seconds} is not.",
+            )
+            for seconds in (0, -1, 2**31)
+        ),
         (
             SystemChange("erp", system_url="erp.example"),
             "systemUrl must be an absolute http or https address without spaces, not 'erp.example'.",

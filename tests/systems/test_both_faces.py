@@ -48,6 +48,17 @@ def test_a_system_changed_on_the_mapping_face_changes_the_bindings(client):
     assert shown(client) == [("A", None, None)]
 
 
+def test_the_time_after_which_mappings_are_old_is_set_on_the_mapping_face(client):
+    made(client, SYSTEM, {**CRM, "staleAfterSeconds": 3600})
+    shown_ = {"select": "staleAfterSeconds"}
+    assert client.get(SYSTEM, params=shown_).json() == [{"staleAfterSeconds": 3600}]
+    for seconds in (0, -5, 2**31, "soon"):
+        refused = client.patch(f"{SYSTEM}?integration=eq.crm", json={"staleAfterSeconds": seconds})
+        assert refused.status_code == 400, refused.text
+    client.patch(f"{SYSTEM}?integration=eq.crm", json={"staleAfterSeconds": None}).raise_for_status()
+    assert client.get(SYSTEM, params=shown_).json() == [{"staleAfterSeconds": None}]
+
+
 def test_a_second_default_system_is_refused(client):
     made(client, SYSTEM, {**CRM, "isDefault": True})
     erp = {"integration": "erp", "name": "ERP", "isDefault": True}

@@ -70,6 +70,17 @@ def test_systems_are_created_changed_and_left_alone(ours):
     ]
 
 
+def test_the_time_after_which_mappings_are_old_comes_with_the_file(ours):
+    text = "integration,staleAfterSeconds\na,3600\nb,\nc,0\nd,1.5\ne,2147483648\n"
+    loaded = ours.load("systems", text)
+    assert loaded.counts == {"created": 2}
+    assert set(loaded.refused) == {4, 5, 6}
+    assert set(loaded.refused.values()) == {"staleAfterSeconds must be a whole number from 1 to 2147483647"}
+    assert ours.load("systems", text).counts == {"unchanged": 2}
+    assert ours.load("systems", "integration,staleAfterSeconds\na,\n").counts == {"updated": 1}
+    assert systems(ours, 'integration, "staleAfterSeconds"') == [("a", None), ("b", None)]
+
+
 def test_an_address_of_another_system_is_refused_with_its_name(ours):
     ours.load("systems", "integration,systemUrl\nxero,https://xero.example\n")
     loaded = ours.load("systems", "integration,systemUrl\ncrm,HTTPS://XERO.example:443/\nshop,https://shop.example\n")

@@ -3,7 +3,7 @@
 All words of SQL that follow from a request come from here. A client's text only chooses among them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -93,14 +93,25 @@ class Argument:
     words: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The names of arguments that a call gives together, and of those that it may add."""
+
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """A function under /rpc/.
 
     `rows` is a select with the `columns`. Its $1 is the company, its $2 the checked arguments as a JSON object. A
     function that `is_single` answers its one row as an object, the others answer an array. One that `is_computed` is a
-    verb of the store, and $2 are the rows that the verb gave, as JSON. One that `is_bounded` refuses by itself to give
-    rows that are more than an answer may have.
+    verb of the store, and $2 are the rows that the verb gave, as JSON. For one that is `of_caller`, $2 is what is known
+    of the caller. One that `is_paged` makes no more rows than a page needs: `rowsMax` in $2, null if filters or an
+    order need them all. One that `is_bounded` refuses by itself to give rows that are more than an answer may have.
+
+    `signatures`: the ways to call a function that takes one of several sets of arguments.
     """
 
     name: LiteralString
@@ -111,7 +122,29 @@ class Function:
     is_single: bool = False
     is_computed: bool = False
     is_bounded: bool = False
+    of_caller: bool = False
+    is_paged: bool = False
+    signatures: tuple[Signature, ...] = ()
     description: str = ""
+
+    def takes(self, given: Collection[str]) -> bool:
+        """True if arguments of these names, and no others, are a call of this function."""
+        required = frozenset(a.name for a in self.arguments if a.is_required)
+        known = frozenset(a.name for a in self.arguments)
+        for signature in self.signatures or (Signature(required, known - required),):
+            if signature.required <= set(given) <= signature.required | signature.optional:
+                return True
+        return False
+
+    @property
+    def ways(self) -> str | None:
+        """The ways to call a function that has several."""
+        ways = [
+            ", ".join([a.name for a in self.arguments if a.name in way.required])
+            + "".join([f" ({a.name})" for a in self.arguments if a.name in way.optional])
+            for way in self.signatures
+        ]
+        return f"{self.name} takes {'; or '.join(ways)}." if ways else None
 
     @property
     def result(self) -> Resource:
@@ -140,6 +173,7 @@ _SYSTEM = columns_of(
     Column("isDefault", "boolean", "false", is_nullable=False),
     Column("active", "boolean", "true", is_nullable=False),
     Column("linkTemplate", "text"),
+    Column("staleAfterSeconds", "integer"),
     Column("metadata", "jsonb"),
     Column("createdAt", "timestamptz", "now()", is_nullable=False),
     Column("updatedAt", "timestamptz", "now()", is_nullable=False),

@@ -17,6 +17,7 @@ _SCHEMAS: Mapping[str, Json] = {
     "jsonb": {"description": "Any JSON value."},
     "text[]": {"type": "array", "items": {"type": "string"}},
     "integer": {"type": "integer"},
+    "double precision": {"type": "number"},
     "mapping[]": {"type": "array", "items": {"$ref": "#/components/schemas/externalIntegrationMappingWrite"}},
 }
 _MADE_BY_THE_SERVER = frozenset({"createdAt", "updatedAt", "createdBy", "updatedBy"})
@@ -189,6 +190,8 @@ def _function_schemas(function: Function) -> dict[str, Json]:
         },
         "required": [a.name for a in function.arguments if a.is_required],
     }
+    if function.ways:
+        arguments["description"] = function.ways
     result = _row(function.columns.values(), ())
     return {f"{function.name}Arguments": arguments, f"{function.name}Result": result}
 

@@ -206,7 +206,7 @@ def no_relationship(origin: str, target: str, hint: str | None) -> Problem:
     )
 
 
-def function_unknown(name: str, arguments: Sequence[str], searched: str) -> Problem:
+def function_unknown(name: str, arguments: Sequence[str], searched: str, hint: str | None = None) -> Problem:
     shown = _shown(name)
     called = f"public.{shown}({', '.join(arguments)})" if arguments else f"public.{shown}"
     suffix = "" if arguments or searched.startswith("with a single unnamed text") else " without parameters"
@@ -214,7 +214,8 @@ def function_unknown(name: str, arguments: Sequence[str], searched: str) -> Prob
         "PGRST202",
         f"Could not find the function {called}{suffix} in the schema cache",
         f"Searched for the function public.{shown} {searched}, but no matches were found in the schema cache.",
-        status=404,
+        hint,
+        404,
     )
 
 

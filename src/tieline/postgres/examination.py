@@ -14,7 +14,7 @@ from tieline.sql.statement import shipped
 # The objects that our SQL makes. Every index has its name in it: those of keys are the names of their constraints.
 INDEX = re.compile(r'create (?:unique )?index "?(\w+)"?|constraint "?(\w+)"? (?:primary key|unique)')
 FUNCTION = re.compile(r"create (?:or replace )?function (\w+)")
-TRIGGER = re.compile(r'create or replace trigger (\w+) [^;]*? on "?(\w+)"?\s')
+TRIGGER = re.compile(r'create (?:or replace|constraint) trigger (\w+) [^;]*? on "?(\w+)"?\s')
 
 
 @dataclass(slots=True)

@@ -102,7 +102,9 @@ def migrate(conn: psycopg.Connection) -> list[str]:
     applied: list[str] = []
     while name := _next_migration(conn, cursor):
         applied.append(name)
-    return applied + _functions(conn, cursor)
+    applied += _functions(conn, cursor)
+    _count(conn, cursor)
+    return applied
 
 
 @contextmanager
@@ -147,6 +149,14 @@ def _functions(conn: psycopg.Connection, cursor: Cursor) -> list[str]:
             _apply(cursor, f"functions/{name}")
             cursor.execute(shipped("ledger/note_function"), (name, shipped_functions()[name]))
         return functions
+
+
+def _count(conn: psycopg.Connection, cursor: Cursor) -> None:
+    """Count the mappings of companies that were never counted. The triggers note what changes meanwhile."""
+    for company_id, *_ in cursor.execute(shipped("companies/uncounted")).fetchall():
+        with conn.transaction():
+            cursor.execute(shipped("companies/act_as_owner"), (company_id, "", ""))
+            cursor.execute(shipped("companies/recount"), (company_id,))
 
 
 def _comparison(cursor: Cursor) -> Comparison:

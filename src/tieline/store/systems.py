@@ -18,13 +18,18 @@ COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.Serializat
 URL_KEYS = ("externalSystem_companyId_canonical_key", "externalSystem_companyId_systemUrl_key")
 # Another writer may add the same system or make another one the default at the same time; then it is there to be met.
 ATTEMPTS_MAX = 8
+# The column is a 32-bit integer: 68 years.
+SECONDS_MAX = 2**31 - 1
 
 Outcome = Literal["created", "updated", "unchanged"]
 T = TypeVar("T")
 
 
 class System(msgspec.Struct, frozen=True, rename="camel"):
-    """The settings of an external system. `metadata` is JSON text."""
+    """The settings of an external system. `metadata` is JSON text.
+
+    `stale_after_seconds`: so long after its last synchronisation a mapping is old.
+    """
 
     integration: str
     name: str
@@ -33,6 +38,7 @@ class System(msgspec.Struct, frozen=True, rename="camel"):
     is_default: bool = False
     active: bool = True
     metadata: str | None = None
+    stale_after_seconds: int | None = None
 
 
 class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
@@ -48,6 +54,7 @@ class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
     is_default: bool | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     metadata: str | UnsetType | None = UNSET
+    stale_after_seconds: int | UnsetType | None = UNSET
 
 
 def listed(conn: psycopg.Connection, company_id: str) -> list[System]:
@@ -65,12 +72,14 @@ def set(conn: psycopg.Connection, session: Session, given: SystemChange) -> Outc
     """Create or change an external system, in a transaction of its own. A new default one replaces the former.
 
     Raises:
-        Problem: a blank integration key, an address or a template that cannot be, an address that another system of
-            the company has, or other writers were in the way again and again.
+        Problem: a blank integration key, a time, an address or a template that cannot be, an address that another
+            system of the company has, or other writers were in the way again and again.
         UnknownCompanyError: there is no such company.
     """
     if not given.integration.strip():
         raise problems.integration_blank()
+    if isinstance(given.stale_after_seconds, int) and not 0 < given.stale_after_seconds <= SECONDS_MAX:
+        raise _seconds_invalid(given.stale_after_seconds)
     for _ in range(ATTEMPTS_MAX):
         try:
             with conn.transaction():
@@ -107,6 +116,7 @@ def changed(system: System, given: SystemChange) -> System:
         _over(system.is_default, given.is_default),
         _over(system.active, given.active),
         _over(system.metadata, given.metadata),
+        _over(system.stale_after_seconds, given.stale_after_seconds),
     )
 
 
@@ -137,6 +147,11 @@ def _unfit(error: errors.CheckViolation, given: SystemChange) -> Problem:
         return problems.system_url_invalid(str(given.system_url))
     assert _constraint(error) == "externalSystem_linkTemplate_check", "a blank integration was refused before"
     return problems.link_template_invalid(str(given.link_template))
+
+
+def _seconds_invalid(given: int) -> Problem:
+    message = f"staleAfterSeconds must be a whole number from 1 to {SECONDS_MAX}, and {given} is not."
+    return problems.validation_failed(problems.FieldError("body", "staleAfterSeconds", "invalid", message))
 
 
 def _taken(conn: psycopg.Connection, session: Session, given: SystemChange) -> Problem | None:

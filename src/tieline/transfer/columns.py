@@ -19,6 +19,7 @@ from tieline.store.batches.rows import (
     time,
 )
 from tieline.store.batches.rows import TIMES as MAPPING_TIMES
+from tieline.store.systems import SECONDS_MAX
 from tieline.transfer.formats import TextFormat
 from tieline.wire import halves
 from tieline.wire.blanks import is_blank
@@ -54,6 +55,7 @@ class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_o
     is_default: Boolean = msgspec.UNSET
     active: Boolean = msgspec.UNSET
     metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    stale_after_seconds: int | msgspec.UnsetType | None = msgspec.UNSET
     company_id: Text = msgspec.UNSET
 
 
@@ -173,6 +175,17 @@ def json_value(column: str, text: str) -> msgspec.Raw:
         raise RowError(f"{column} is JSON that is nested too deep") from None
 
 
+def seconds(column: str, text: str) -> int:
+    """A positive 32-bit number of seconds.
+
+    >>> seconds("staleAfterSeconds", "86400")
+    86400
+    """
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:DIGITS_MAX]) <= SECONDS_MAX:
+        raise RowError(f"{column} must be a whole number from 1 to {SECONDS_MAX}")
+    return int(text)
+
+
 def element_id(column: str, text: str) -> int:
     """A positive 64-bit number.
 
@@ -189,7 +202,7 @@ Reader = Callable[[str, str], object]
 _READERS: dict[What, dict[str, Reader]] = {
     "mappings": {"allowDuplicateExternalId": boolean, "metadata": json_value},
     "elements": {"id": element_id},
-    "systems": {"isDefault": boolean, "active": boolean, "metadata": json_value},
+    "systems": {"isDefault": boolean, "active": boolean, "metadata": json_value, "staleAfterSeconds": seconds},
 }
 # By column: the field, the reader of its text (None: the text stays as it is), and whether it is required.
 READERS: dict[What, dict[str, tuple[str, Reader | None, bool]]] = {
@@ -231,6 +244,8 @@ def check_system(row: SystemRow, company_id: str) -> None:
         require_storable("metadata", halves.unstorable_json(bytes(row.metadata)))
     for name, value in (("integration", row.integration), ("systemUrl", row.system_url or "")):
         check_key(name, company_id, value)
+    if isinstance(row.stale_after_seconds, int):
+        seconds("staleAfterSeconds", str(row.stale_after_seconds))
     url, template = row.system_url, row.link_template
     if isinstance(url, str) and not HTTP_ADDRESS.fullmatch(url):
         raise RowError(f"systemUrl must be an absolute http or https address without spaces, not {url[:100]!r}")

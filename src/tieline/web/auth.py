@@ -1,5 +1,6 @@
 """Find the caller of a request by its API key or token."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
@@ -17,12 +18,14 @@ SECRET_LENGTH_MAX = 8192
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The company, the key and the scopes of an authenticated request."""
+    """The company, the key and the scopes of an authenticated request. `expires_at`: the end of the key or token."""
 
     company_id: str
     key_id: str
     name: str
     scopes: frozenset[str]
+    rate_limit: int | None
+    expires_at: datetime | None
 
     def session(self, request: Request, time_zone: str | None = None) -> Session:
         """The session of this request's statements."""
@@ -39,16 +42,16 @@ async def authenticate(server: Server, request: Request) -> Caller:
     if secret is None:
         raise problems.unauthorized("No key came with the request. Send it as Authorization: Bearer KEY.")
     if _is_token(secret):
-        key, scopes = await _token_holder(server, request, secret)
+        key, scopes, expires_at = await _token_holder(server, request, secret)
     else:
         key = await known_key(server, request, secret)
         if key is None:
             raise problems.unauthorized("The key is not known, has expired or was revoked.")
-        scopes = with_included(key.scopes)
+        scopes, expires_at = with_included(key.scopes), key.expires_at
     request.company_id, request.actor = key.company_id, key.id
     request.flight.begin(key.company_id)
     request.rate_headers = server.rates.count(key.company_id, key.id, key.rate_limit)
-    return Caller(key.company_id, key.id, key.name, scopes)
+    return Caller(key.company_id, key.id, key.name, scopes, key.rate_limit, expires_at)
 
 
 async def known_key(server: Server, request: Request, secret: str) -> Key | None:
@@ -89,8 +92,8 @@ async def holder(server: Server, request: Request, refresh_token: str) -> tuple[
     return key, issued
 
 
-async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str]]:
-    """The key behind an access token, and the scopes of the token."""
+async def _token_holder(server: Server, request: Request, token: str) -> tuple[Key, frozenset[str], datetime]:
+    """The key behind an access token, and the scopes and the end of the token."""
     request.flight.begin(request.party)
     claims = await server.signing_keys.verify(token) if len(token) <= SECRET_LENGTH_MAX else None
     if claims is None:
@@ -99,7 +102,9 @@ async def _token_holder(server: Server, request: Request, token: str) -> tuple[K
     key = await server.callers.find_by_id(claims.company, claims.sub, request.id, claims.jti, claims.family)
     if key is None:
         raise problems.token_revoked()
-    return key, with_included(claims.scopes) & with_included(key.scopes)
+    ends_at = datetime.fromtimestamp(claims.exp, UTC)
+    expires_at = ends_at if key.expires_at is None else min(ends_at, key.expires_at)
+    return key, with_included(claims.scopes) & with_included(key.scopes), expires_at
 
 
 def _is_token(secret: str) -> bool:

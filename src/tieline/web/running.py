@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from tieline.dialect import answer as answers
 from tieline.dialect import statement
 from tieline.dialect.statement import Row, Statement
@@ -13,18 +15,25 @@ from tieline.postgres.session import Session
 from tieline.postgres.transactions import Connection, first_row
 from tieline.problems import Problem
 from tieline.store.batches.link_many import link_many_json
+from tieline.store.batches.unlink_many import unlink_many_json
+from tieline.web.auth import Caller
 from tieline.web.server import Server
+from tieline.wire.scopes import in_order
 
 # PostgreSQL ends one of two statements that write the same rows in opposite order. Nothing of it stays: it may run
 # again.
 ATTEMPTS_MAX = 5
 
-# A verb takes the company and the checked arguments, and gives its rows as JSON and their number.
-Verb = Callable[[Connection, str, bytes], tuple[bytes, int]]
-VERBS: Mapping[str, Verb] = {"link_many": link_many_json}
+# A verb takes the company, the checked arguments and the most rows of a batch, and gives its rows as JSON and their
+# number.
+Verb = Callable[[Connection, str, bytes, int], tuple[bytes, int]]
+VERBS: Mapping[str, Verb] = {
+    "link_many": lambda conn, company_id, arguments, _: link_many_json(conn, company_id, arguments),
+    "unlink_many": unlink_many_json,
+}
 
 
-async def run(server: Server, session: Session, made: Statement) -> tuple[Row, Row | None]:
+async def run(server: Server, session: Session, made: Statement, caller: Caller) -> tuple[Row, Row | None]:
     """The row of a statement; then, where the answer needs it, the row of the estimate of how many rows there are.
 
     Raises:
@@ -33,12 +42,13 @@ async def run(server: Server, session: Session, made: Statement) -> tuple[Row, R
     """
     function = made.function
     if function is not None and function.is_computed:
-        work = partial(_compute, session.company_id, VERBS[function.name], made)
+        work = partial(_compute, session.company_id, server.settings.batch_rows_max, made)
         return await server.transactions.run(session, work, rollback=made.is_undone), None
+    is_of_caller = function is not None and function.of_caller
     rows = await run_again(
         server.connections,
         session,
-        made.sql,
+        statement.computed(made, _facts(server, caller)) if is_of_caller else made.sql,
         # Functions that write repeat themselves.
         attempts_max=ATTEMPTS_MAX if function is None else 1,
         is_lookup=made.is_lookup,
@@ -50,9 +60,22 @@ async def run(server: Server, session: Session, made: Statement) -> tuple[Row, R
     return rows[0], (await run_again(server.connections, session, estimate, attempts_max=ATTEMPTS_MAX))[0]
 
 
-def _compute(company_id: str, verb: Verb, made: Statement, conn: Connection) -> Row:
+def _facts(server: Server, caller: Caller) -> bytes:
+    """What is known of a caller without asking the database, as JSON."""
+    facts = {
+        "keyId": caller.key_id,
+        "keyName": caller.name,
+        "scopes": in_order(caller.scopes),
+        "rateLimitPerMinute": caller.rate_limit or server.settings.rate_limit_per_minute,
+        "expiresAt": caller.expires_at,
+    }
+    return msgspec.json.encode(facts)
+
+
+def _compute(company_id: str, rows_max: int, made: Statement, conn: Connection) -> Row:
+    assert made.function is not None, "only a function is computed"
     assert made.arguments is not None, "a function has arguments"
-    rows, count = verb(conn, company_id, made.arguments)
+    rows, count = VERBS[made.function.name](conn, company_id, made.arguments, rows_max)
     return statement.whole(made, rows, count) or first_row(conn, statement.computed(made, rows))
 
 

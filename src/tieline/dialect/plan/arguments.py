@@ -125,7 +125,8 @@ def _problems(argument: Argument | None, function: Function, walk: Walk, limits:
     elif argument.type == "text[]" and walk.is_array:
         texts = arrays.of_walk(walk, argument.name, limits.batch_rows_max)
         said = {str(index): reason for index, text in enumerate(texts) if (reason := halves.unstorable(text))}
-        if said:
+        # A function that is computed checks ids itself: one that cannot be stored spoils no other.
+        if said and not function.is_computed:
             return texts, {place: f"{argument.name}[{place}] {reason}" for place, reason in said.items()}
     elif argument.type == "mapping[]" and walk.is_array:
         # Its rows are checked one by one, where they are written: a row that does not fit spoils no other.
@@ -137,6 +138,33 @@ def _problems(argument: Argument | None, function: Function, walk: Walk, limits:
     else:
         _check_value(function, argument, bytes(walk.value()))
     return None
+
+
+def given_names(function: Function | None, payload: Payload) -> Sequence[str]:
+    """The names of the arguments. Null counts as left out where a function is called in several ways."""
+    if function is None or not function.signatures or not payload.is_object or not payload.json:
+        return payload.columns
+    nulls: set[str] = set()
+    walk = Walk(payload.json)
+    try:
+        for name in walk.members():
+            if walk.text.startswith(b"null", walk.at):
+                nulls.add(name)
+            _skip(walk)
+    except (*pieces.BROKEN, RecursionError, TooLongError):
+        # It is refused where the values are checked.
+        return payload.columns
+    return [name for name in payload.columns if name not in nulls]
+
+
+def with_rows_max(arguments: bytes, rows_max: int | None) -> bytes:
+    """The arguments with the number of rows that a page needs.
+
+    >>> with_rows_max(b'{"entityType": "item"}', 10)
+    b'{"entityType":"item","rowsMax":10}'
+    """
+    given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({**given, "rowsMax": rows_max})
 
 
 def _without(texts: Sequence[str], said: Mapping[str, str]) -> msgspec.Raw:

@@ -8,7 +8,7 @@ from tieline.dialect.catalogue import Function
 from tieline.dialect.functions import FUNCTIONS, PROBLEM, TELLING
 from tieline.dialect.plan import arguments, bounds
 from tieline.dialect.plan.branches import gather
-from tieline.dialect.plan.model import Call
+from tieline.dialect.plan.model import Call, Node
 from tieline.dialect.plan.resolve import Resolver, Values
 from tieline.dialect.request import body as bodies
 from tieline.dialect.request import media, prefer, ranges
@@ -17,6 +17,7 @@ from tieline.dialect.request.body import Payload
 from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.media import BodyKind
 from tieline.dialect.request.query import parse
+from tieline.dialect.request.syntax import Span
 from tieline.wire import halves
 
 PREFIX = "rpc/"
@@ -54,7 +55,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
     payload = (
         _payload(asked, query.columns, limits) if texts is None else Payload(b"", tuple(dict(texts)), is_object=True)
     )
-    function = _fitting(asked, function, payload.columns)
+    function = _fitting(asked, function, arguments.given_names(function, payload))
     if not payload.is_object:
         raise problems.body_invalid("The arguments of a function have to be a JSON object")
     if texts is not None:
@@ -62,19 +63,32 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
     argued = arguments.check(function, payload, limits, tells_problems=function.name in TELLING)
     if function.name in TELLING and (argued.has_problems or PROBLEM in asked.query):
         function = TELLING[function.name]
-    # An answer has a row for each id that was asked for, so it may be as long as a batch.
-    page = {path: ranges.restricted(s, limits.batch_rows_max) for path, s in {**query.spans, (): span}.items()}
+    # An answer with a row for each id that was asked for may be as long as a batch.
+    rows_max = limits.page_rows_max if function.is_paged else limits.batch_rows_max
+    page = {path: ranges.restricted(s, rows_max) for path, s in {**query.spans, (): span}.items()}
     root = gather(function.result, query, page, is_read=True)
     bounds.check(root, limits)
     form = media.form(asked.accept)
     prefer.check(asked.wishes)
     resolver = Resolver(values, limits.answer_bytes_max)
-    slot = values.add(argued.json)
     node = resolver.node(root)
+    slot = values.add(
+        arguments.with_rows_max(argued.json, _rows_needed(asked, node, page[()])) if function.is_paged else argued.json
+    )
     is_bounded = function.is_bounded and bounds.are_columns(node)
     rendering = resolver.rendering(form, node, has_body=asked.method != "HEAD", is_bounded=is_bounded)
     rendering = replace(rendering, is_single=function.is_single)
     return Call(function, node, slot, rendering, asked.wishes.count is not None)
+
+
+def _rows_needed(asked: Asked, node: Node, page: Span) -> int | None:
+    """How many of the first rows a page is made of; None: all. A function that is paged orders rows by their entity."""
+    is_in_order = all(
+        o.expression is not None and o.expression.column.name == "entityId" and o.direction in {None, "asc"}
+        for o in node.order
+    )
+    is_whole = asked.wishes.count is not None or node.where or any(o.aggregate for o in node.outputs)
+    return None if is_whole or not is_in_order else (page.last or 0) + 1
 
 
 def _argument_names(function: Function | None) -> frozenset[str]:
@@ -100,13 +114,11 @@ def _payload(asked: Asked, columns: tuple[str, ...] | None, limits: Limits) -> P
 
 def _fitting(asked: Asked, function: Function | None, names: Sequence[str]) -> Function:
     """The function, if it takes arguments of these names."""
-    given = set(names)
-    if function is not None:
-        known = {a.name for a in function.arguments}
-        if {a.name for a in function.arguments if a.is_required} <= given <= known:
-            return function
+    if function is not None and function.takes(names):
+        return function
     name = asked.path.removeprefix(PREFIX)
-    raise problems.function_unknown(name, sorted(given), _searched(asked, sorted(given)))
+    ways = None if function is None else function.ways
+    raise problems.function_unknown(name, sorted(names), _searched(asked, sorted(names)), ways)
 
 
 def _searched(asked: Asked, names: Sequence[str]) -> str:

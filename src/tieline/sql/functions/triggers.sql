@@ -11,3 +11,45 @@ create or replace trigger record_deletes after delete on "externalIntegrationMap
 create or replace trigger unlink after delete on element
     referencing old table as old_rows for each statement execute function unlink_elements();
 create or replace trigger stamp before update on element for each row execute function stamp_element();
+create or replace trigger count_inserts after insert on "externalIntegrationMapping"
+    referencing new table as new_rows for each statement execute function count_inserts();
+create or replace trigger count_updates after update on "externalIntegrationMapping"
+    referencing old table as old_rows new table as new_rows for each statement execute function count_updates();
+create or replace trigger count_deletes after delete on "externalIntegrationMapping"
+    referencing old table as old_rows for each statement execute function count_deletes();
+create or replace trigger count_truncation after truncate on "externalIntegrationMapping"
+    for each statement execute function distrust_counts();
+create or replace trigger count_inserts after insert on element
+    referencing new table as new_rows for each statement execute function count_registered();
+create or replace trigger count_deletes after delete on element
+    referencing old table as old_rows for each statement execute function count_unregistered();
+create or replace trigger count_truncation after truncate on element
+    for each statement execute function distrust_counts();
+create or replace trigger forget_counts after delete on company
+    referencing old table as old_rows for each statement execute function forget_counts();
+-- Deferred: in the middle of a statement, its rows and what was noted of them are not of one moment. The more entities a
+-- transaction touches, the more likely it folds; so a reader finds a thousand of them unfolded, or a few thousand.
+do $$
+begin
+    if not exists (
+        select 1 from pg_trigger t
+        where t.tgrelid = 'tieline."mappingDelta"'::regclass and t.tgname = 'fold'
+    ) then
+        create constraint trigger fold after insert on "mappingDelta" deferrable initially deferred
+            for each row
+            when (random() * 1000 < 1 + cardinality(new.entered) + cardinality(new.gone))
+            execute function tieline.fold_now();
+    end if;
+end
+$$;
+-- Of a company that is new, everything is counted by these triggers. Of those before, see recount.
+do $$
+begin
+    if (
+        select a.column_default from information_schema.columns a
+        where a.table_schema = 'tieline' and a.table_name = 'company' and a.column_name = 'isCounted'
+    ) is distinct from 'true' then
+        alter table company alter column "isCounted" set default true;
+    end if;
+end
+$$;

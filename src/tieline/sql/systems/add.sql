@@ -1,4 +1,4 @@
 insert into tieline."externalSystem" (
-    "companyId", integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata
+    "companyId", integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds"
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::integer)

@@ -1,3 +1,4 @@
 update tieline."externalSystem"
-set name = $3, "systemUrl" = $4, "linkTemplate" = $5, "isDefault" = $6, active = $7, metadata = $8::jsonb
+set name = $3, "systemUrl" = $4, "linkTemplate" = $5, "isDefault" = $6, active = $7, metadata = $8::jsonb,
+    "staleAfterSeconds" = $9::integer
 where "companyId" = $1 and integration = $2

@@ -1,3 +1,3 @@
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds"
 from tieline."externalSystem"
 where "companyId" = $1 and integration = $2

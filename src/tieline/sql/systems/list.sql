@@ -1,4 +1,4 @@
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds"
 from tieline."externalSystem"
 where "companyId" = $1
 order by integration

@@ -6,14 +6,16 @@ with target as materialized (
         case when r.given ? 'linkTemplate' then r."linkTemplate" else e."linkTemplate" end as "linkTemplate",
         coalesce(case when r.given ? 'isDefault' then r."isDefault" else e."isDefault" end, false) as "isDefault",
         coalesce(case when r.given ? 'active' then r.active else e.active end, true) as active,
-        case when r.given ? 'metadata' then nullif(r.metadata, 'null') else e.metadata end as metadata
+        case when r.given ? 'metadata' then nullif(r.metadata, 'null') else e.metadata end as metadata,
+        case when r.given ? 'staleAfterSeconds' then r."staleAfterSeconds" else e."staleAfterSeconds" end
+            as "staleAfterSeconds"
     from rows from (
         json_to_recordset($2::json) as (
             integration text, name text, "systemUrl" text, "linkTemplate" text, "isDefault" boolean, active boolean,
-            metadata jsonb
+            metadata jsonb, "staleAfterSeconds" integer
         ),
         jsonb_array_elements($3::jsonb)
-    ) r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, given)
+    ) r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", given)
     left join lateral (
         select * from tieline."externalSystem" f
         where f."companyId" = $1 and f.integration = r.integration
@@ -21,9 +23,9 @@ with target as materialized (
     ) e on true
 )
 insert into tieline."externalSystem" (
-    integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "companyId"
+    integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", "companyId"
 )
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, $1
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", $1
 from target
 order by integration
 on conflict ("companyId", integration) do update set
@@ -32,5 +34,6 @@ on conflict ("companyId", integration) do update set
     "linkTemplate" = excluded."linkTemplate",
     "isDefault" = excluded."isDefault",
     active = excluded.active,
-    metadata = excluded.metadata
+    metadata = excluded.metadata,
+    "staleAfterSeconds" = excluded."staleAfterSeconds"
 returning integration

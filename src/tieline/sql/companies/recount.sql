@@ -1,0 +1,1 @@
+select tieline.recount($1)

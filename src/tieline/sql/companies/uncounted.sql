@@ -1,0 +1,1 @@
+select id from tieline.company where not "isCounted" order by id
