@@ -1,10 +1,10 @@
 """The findings of `tieline doctor`."""
 
+import os
 import time
 from contextlib import ExitStack
 
-import msgspec
-
+from tieline.cli.machine import Finding, of_machine
 from tieline.cli.terminal import AsJson, Options, show
 from tieline.postgres import embedded
 from tieline.postgres.account import EmbeddedError
@@ -16,14 +16,10 @@ from tieline.settings import Settings, SettingsError
 
 POOLED = "one between Tieline and the database, such as PgBouncer"
 CLOCK_SECONDS_MAX = 5
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """The state of one thing; `remedy` only if something is wrong with it."""
-
-    what: str
-    state: str
-    remedy: str | None = None
+MEND_WALLS = (
+    'Take it back. For a table: alter table tieline."NAME" enable row level security, force row level security. '
+    "Until then serve does not start."
+)
 
 
 def doctor(*, json: AsJson = False, options: Options | None = None) -> int:
@@ -39,7 +35,7 @@ def examine(options: Options) -> list[Finding]:
         settings = options.load()
     except SettingsError as error:
         return [Finding("settings", str(error), "Correct it where it is set.")]
-    findings = [Finding("settings", f"data folder {settings.data_path}")]
+    findings = [Finding("settings", f"data folder {settings.data_path}"), *of_machine(settings, os.environ)]
     if not settings.database_url and not (settings.data_path / "postgres").is_dir():
         return [*findings, Finding("database", "not there yet", "Make it with: tieline migrate")]
     try:
@@ -71,6 +67,7 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             found.collation,
             None if found.sorts_by_code_point else "Make the database with locale C or C.UTF-8, for a stable order.",
         ),
+        *_of_rights(found, settings),
         _compared("migrations", found.comparison.migrations, "Restore the text that was applied of: {}."),
         _compared("functions", found.comparison.functions, "Run tieline migrate, which applies them again: {}."),
     ]
@@ -85,8 +82,13 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
         ),
         Finding(
             "row-level security",
-            "forced" if not found.unforced else f"not forced on {', '.join(found.unforced)}",
-            _remedy(found.unforced, "alter table … force row level security for: {}."),
+            "forced" if not found.open_walls else f"does not hold: {', '.join(found.open_walls)}",
+            None if not found.open_walls else MEND_WALLS,
+        ),
+        Finding(
+            "rows",
+            "all seen by this role" if not found.unreadable else f"not all seen, of {', '.join(found.unreadable)}",
+            _remedy(found.unreadable, "Run tieline migrate and serve as the owner of: {}."),
         ),
         Finding(
             "indexes",
@@ -99,6 +101,33 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             _remedy(found.missing_routines, "make again as in the migrations and functions: {}."),
         ),
     ]
+
+
+def _of_rights(found: Database, settings: Settings) -> list[Finding]:
+    rights = found.rights
+    needed = settings.workers * (
+        settings.lookup_connections + settings.statement_connections + settings.batch_connections
+    )
+    findings: list[Finding] = []
+    if rights.is_read_only:
+        findings.append(Finding("rights", "the database is read-only, as a standby is", "Give the primary's address."))
+    elif rights.refusal:
+        remedy = "Let an administrator grant it, or make the role: see docs/operations.md."
+        findings.append(Finding("rights", f"the registry cannot be made: {rights.refusal}", remedy))
+    elif not rights.owns_schema or rights.foreign_tables:
+        others = ", ".join(rights.foreign_tables) or "the schema tieline"
+        findings.append(Finding("rights", f"this role does not own {others}", "Serve and migrate as the owner."))
+    else:
+        findings.append(Finding("rights", "sufficient"))
+    if not found.is_pooled:
+        remedy = f"Raise max_connections or the role's limit above {needed}, or lower workers and connections."
+        state = f"{needed} needed, {rights.connections} possible"
+        findings.append(Finding("connections", state, remedy if needed > rights.connections else None))
+    if rights.logged:
+        findings.append(
+            Finding("log of the database", f"has statements or values of clients: {', '.join(rights.logged)}")
+        )
+    return findings
 
 
 def _of_pooler(found: Database) -> Finding:

@@ -32,7 +32,7 @@ def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | N
             return None
         database_user.make_folder(data_path, database_user.database_user() if has_embedded else None)
         path = data_path / FILE
-        key = _left(path) or _written(path)
+        key = left(path) or _written(path)
         keys.create(conn, NewKey(COMPANY, NAME, "api.admin"), key)
         return path
 
@@ -72,7 +72,7 @@ def renewed(settings: Settings) -> Generator[Renewal]:
         beside.unlink(missing_ok=True)
 
 
-def _left(path: Path) -> str | None:
+def left(path: Path) -> str | None:
     """The API key in a file that an earlier start left: it was interrupted, or its database was removed."""
     try:
         status = path.lstat()

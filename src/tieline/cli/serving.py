@@ -13,11 +13,12 @@ from cyclopts import Parameter
 
 from tieline.cli import first_key
 from tieline.cli.terminal import Options, RefusalError, answer, say, setting
-from tieline.postgres import account, address, database, pooler
+from tieline.postgres import account, address, database, pooler, rights
 from tieline.postgres.migrate import shipped_migrations
 from tieline.settings import Settings
 
 SERVED = "Another tieline serves the data folder {} already."
+OPEN = "Row-level security, the second wall between companies, does not hold because of"
 PsqlArgument = Annotated[str, Parameter(name="ARGUMENTS", allow_leading_hyphen=True, help="psql's own arguments.")]
 
 
@@ -37,6 +38,8 @@ def serve(
         with database.connected(dsn) as conn:
             if pooler.is_pooled(conn):
                 say("A pooler such as PgBouncer is in between: each transaction brings its settings to the database.")
+            if walls := rights.open_walls(conn):
+                raise RefusalError(f"{OPEN} {', '.join(walls)}. Mend it as tieline doctor says.")
             path = first_key.ensure(conn, settings.data_path, has_embedded=not settings.database_url)
         if path is not None:
             say(f"The registry is new: the key for the company {first_key.COMPANY!r} is in {path}")

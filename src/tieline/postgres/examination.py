@@ -9,6 +9,7 @@ import psycopg
 from tieline.postgres import pooler
 from tieline.postgres.database import connected
 from tieline.postgres.migrate import Comparison, compare, shipped_functions, shipped_migrations
+from tieline.postgres.rights import Rights, examine_rights, open_walls
 from tieline.sql.statement import shipped
 
 # The objects that our SQL makes. Every index has its name in it: those of keys are the names of their constraints.
@@ -28,11 +29,13 @@ class Database:
     sorts_by_code_point: bool
     clock: float
     comparison: Comparison
+    rights: Rights
     is_pooled: bool = False
     # How to set the pooler; empty if nothing is wrong.
     pooler_advice: str = ""
     may_take_role: bool = False
-    unforced: list[str] = field(default_factory=list[str])
+    open_walls: list[str] = field(default_factory=list[str])
+    unreadable: list[str] = field(default_factory=list[str])
     broken_indexes: list[str] = field(default_factory=list[str])
     missing_routines: list[str] = field(default_factory=list[str])
 
@@ -44,10 +47,12 @@ def examine_database(dsn: str) -> Database:
         assert row is not None, "there is a row for the database one is in"
         version, version_text, encoding, collation, sorts_by_code_point, clock, has_registry = row
         comparison = compare(conn.execute(shipped("ledger/applied")).fetchall() if has_registry else ())
-        found = Database(version, version_text, encoding, collation, sorts_by_code_point, clock, comparison)
+        rights = examine_rights(conn, has_registry=has_registry)
+        found = Database(version, version_text, encoding, collation, sorts_by_code_point, clock, comparison, rights)
         if not found.comparison.migrations.missing:
             found.may_take_role = bool((conn.execute(shipped("health/may_take_role")).fetchone() or (False,))[0])
-            found.unforced = _names(conn, "health/unforced")
+            found.open_walls = open_walls(conn)
+            found.unreadable = _names(conn, "backup/unreadable")
             found.broken_indexes = _names(conn, "health/broken_indexes", shipped_indexes())
             found.missing_routines = _names(conn, "health/missing_routines", *_routines())
         found.is_pooled = pooler.is_pooled(conn)

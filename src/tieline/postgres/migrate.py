@@ -128,8 +128,7 @@ def _next_migration(conn: psycopg.Connection, cursor: Cursor) -> str | None:
         if not migrations.missing:
             return None
         name = migrations.missing[0]
-        _apply(cursor, f"migrations/{name}")
-        cursor.execute(shipped("ledger/note_migration"), (name, shipped_migrations()[name]))
+        _apply_migration(cursor, name)
         return name
 
 
