@@ -12,6 +12,7 @@ from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
 from tieline.web.server import Server
 from tieline.wire import halves, misfit, urls
+from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
 EXTERNAL_ID_LENGTH_MAX = 1024
@@ -152,7 +153,7 @@ def check_text(path: str, value: str, length_max: int) -> None:
     Raises:
         Problem: 400, it is not.
     """
-    if not value.strip():
+    if is_blank(value):
         raise problems.validation_failed(FieldError("body", path, "blank", f"{path} must not be blank."))
     if len(value) > length_max:
         message = f"{path} must have at most {length_max} characters."

@@ -72,10 +72,12 @@ def _elements() -> Json:
         "default": element_face.PAGE_SIZE,
     }
     parameters = [
-        _query("cursor", {"type": "string"}, "The nextCursor of the page before."),
+        _query("cursor", {"type": "string", "minLength": 1}, "The nextCursor of the page before."),
         _query("size", page_size, "How many elements a page has."),
         _query("externalId", {"type": "string"}, "Only the elements with this external id."),
-        _query("systemUrl", {"type": "string"}, "The external system of externalId; only together with it."),
+        _query(
+            "systemUrl", {"type": "string", "minLength": 1}, "The external system of externalId; only together with it."
+        ),
     ]
     page, element = reference("schemas", "ElementPage"), reference("schemas", "Element")
     return {

@@ -6,13 +6,15 @@ from typing import Any
 from tieline import problems
 from tieline.web import decode
 from tieline.web.tokens import GRANTS
+from tieline.wire.blanks import WHITE_SPACE
 from tieline.wire.integers import BIGINT_MAX
 
 Json = dict[str, Any]
 
 NULLABLE_TEXT: Json = {"type": ["string", "null"]}
-# No NUL character, and at least one that Python does not count as blank.
-NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+# No NUL character, and at least one that is not white space.
+_SPACES = "".join(f"\\u{ord(space):04x}" for space in WHITE_SPACE)
+NOT_BLANK = rf"^[^\u0000]*[^\u0000{_SPACES}][^\u0000]*$"
 SYSTEM_URL: Json = {
     "type": "string",
     "format": "uri",
