@@ -142,6 +142,12 @@ def headers_too_long(bytes_max: int, count_max: int) -> Problem:
     return Problem("bad-request", 431, "54000", message, headers=CLOSE)
 
 
+def list_too_long(header: str, items_max: int) -> Problem:
+    """A header that is a list has more items than the settings allow."""
+    message = f"The header {header} has more than {items_max} items or parameters (header_items_max)."
+    return Problem("bad-request", 431, "54000", message, headers=CLOSE)
+
+
 def head_too_slow(seconds: float) -> Problem:
     """The line of the request and its headers did not arrive in time."""
     return Problem("bad-request", 408, "54000", f"The headers did not arrive within {seconds:g} s.", headers=CLOSE)

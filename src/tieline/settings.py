@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trusted_proxies: str
     heads_bytes_max: int
     headers_max: int
+    header_items_max: int
     requests_in_flight_max: int
     transfers_max: int
     transfers_of_all_max: int

@@ -110,6 +110,16 @@ def test_headers_beyond_the_limit_are_431(small):
     refused(small.get(ELEMENTS, headers={"x-filler": "x" * 2000}), 431, "bad-request")
 
 
+@pytest.mark.parametrize(
+    "headers", [{"accept": "text/html," * 201}, {"prefer": "," * 300}, {"accept": "a/b" + ";q=1" * 250}]
+)
+def test_a_list_of_very_many_items_is_431(client, headers):
+    for path in (ELEMENTS, "/externalIntegrationMapping"):
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 431
+        assert "header_items_max" in answer.text
+
+
 def test_a_body_that_does_not_come_is_408_and_holds_nothing_up(small):
     address = urlsplit(str(small.base_url))
     with socket.create_connection((address.hostname, address.port), timeout=10) as sender:

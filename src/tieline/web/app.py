@@ -54,6 +54,8 @@ GC_OBJECTS = 20_000
 CANCELLED_SECONDS_MAX = 10
 # A thread that decides a batch keeps the event loop waiting for at most so long, each time that the loop wakes.
 THREAD_TURN_SECONDS = 0.001
+# Headers that are taken apart at their commas and semicolons.
+LISTS = frozenset({b"accept", b"accept-encoding", b"content-type", b"prefer", b"range"})
 # Only requests with one of these headers pass through the layers of `_layers`.
 LAYERED_HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
@@ -230,8 +232,13 @@ def require_sane_head(request: Request, settings: Settings) -> None:
     if request.is_cut or len(request.query) + len(request.path) > settings.url_bytes_max:
         raise problems.address_too_long(settings.url_bytes_max)
     are_too_many = len(request.headers) > settings.headers_max
-    if are_too_many or sum(map(len, chain.from_iterable(request.headers))) > settings.header_bytes_max:
+    size = sum(map(len, chain.from_iterable(request.headers)))
+    if are_too_many or size > settings.header_bytes_max:
         raise problems.headers_too_long(settings.header_bytes_max, settings.headers_max)
+    if size > settings.header_items_max:
+        for name, value in request.headers:
+            if name in LISTS and value.count(b",") + value.count(b";") > settings.header_items_max:
+                raise problems.list_too_long(name.decode("latin-1"), settings.header_items_max)
 
 
 def random_ids() -> Generator[str]:
