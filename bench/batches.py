@@ -23,10 +23,12 @@ from psycopg.pq import ExecStatus
 from stage import BULK_COMPANY, COMPANIES, COMPANY, ROWS, Stage, stage
 
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
-from tieline.postgres.connections import SESSION, as_text
+from tieline.postgres.connections import as_text
+from tieline.postgres.pooler import session_sql
+from tieline.settings import Settings
 
 ROUNDS = 7
 # After five executions of a prepared statement PostgreSQL may choose one plan for all values.
@@ -144,7 +146,8 @@ def _statement_alone(on: Stage, function: str, body: str) -> Generator[Run]:
     statement = made.sql
     company, _, *others = (as_text(value) for value in statement.parameters)
     with psycopg.connect(on.dsn, autocommit=True) as conn:
-        conn.execute(f"{SESSION}0; set tieline.company = '{COMPANY}'".encode())
+        conn.execute(session_sql(Settings(), 0))
+        conn.execute(f"set tieline.company = '{COMPANY}'".encode())
         conn.pgconn.prepare(b"call", statement.text.encode())
 
         def run(body: str) -> None:

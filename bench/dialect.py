@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from tieline.dialect import statement
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
 
 LIMITS = Limits(depth_max=50, page_rows_max=1000)

@@ -8,8 +8,8 @@ from itertools import count
 from figures import Figure, show
 
 from tieline.dialect.request.asked import Asked
+from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
 
 RUNS = 3_000

@@ -193,3 +193,17 @@ def test_doctor_finds_nothing_in_a_fresh_registry_and_what_is_broken_later(folde
     folder("psql", "--", "-c", 'drop index tieline."externalIntegrationMapping_externalId_idx"')
     broken = folder("doctor")
     assert (broken.code, "externalIntegrationMapping_externalId_idx" in broken.out) == (1, True)
+
+
+def test_doctor_finds_counts_that_are_not_those_of_the_mappings(folder):
+    folder("company", "add", "acme")
+    row = """insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration)
+        values ('acme', 'item', %s, 'xero')"""
+    folder("psql", "--", "-c", row.replace("%s", "'1'"))
+    assert folder("doctor").code == 0
+    # As a restore without triggers would.
+    folder("psql", "--", "-c", "set session_replication_role = replica", "-c", row.replace("%s", "'2'"))
+    found = folder("doctor")
+    assert (found.code, "not those of the mappings: acme" in found.out) == (1, True)
+    folder("psql", "--", "-c", "select set_config('tieline.company', 'acme', false), tieline.recount('acme')")
+    assert folder("doctor").code == 0

@@ -89,6 +89,7 @@ def require_exact(company, client) -> None:
         answered = [{name: value for name, value in one.items() if name != "position"} for one in coverage(client)]
         by_name = sorted(answered, key=lambda one: (one["entityType"], one["integration"]))
         assert by_name == expected(company)
+        assert company.database.execute("select tieline.miscounted(%s)", company.id) == [(0,)]
         company.database.execute("select tieline.fold_counts(%s)", company.id)
     noted = company.database.execute('select count(*) from tieline."mappingDelta" where "companyId" = %s', company.id)
     assert noted == [(0,)]

@@ -100,7 +100,20 @@ def _of_database(found: Database, settings: Settings) -> list[Finding]:
             "all there" if not found.missing_routines else f"missing or disabled: {', '.join(found.missing_routines)}",
             _remedy(found.missing_routines, "make again as in the migrations and functions: {}."),
         ),
+        _of_counts(found),
     ]
+
+
+def _of_counts(found: Database) -> Finding:
+    """The counts that are kept for coverage, beside the mappings."""
+    if found.miscounted:
+        recount = (
+            "Count anew, in tieline psql: select set_config('tieline.company', 'ID', false), tieline.recount('ID')."
+        )
+        return Finding("counts", f"not those of the mappings: {', '.join(found.miscounted)}", recount)
+    if found.uncounted:
+        return Finding("counts", f"not checked, too many mappings: {', '.join(found.uncounted)}")
+    return Finding("counts", "those of the mappings")
 
 
 def _of_rights(found: Database, settings: Settings) -> list[Finding]:

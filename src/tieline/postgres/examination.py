@@ -17,6 +17,9 @@ INDEX = re.compile(r'create (?:unique )?index "?(\w+)"?|constraint "?(\w+)"? (?:
 FUNCTION = re.compile(r"create (?:or replace )?function (\w+)")
 TRIGGER = re.compile(r'create (?:or replace|constraint) trigger (\w+) [^;]*? on "?(\w+)"?\s')
 
+# The longest count of one company: some ten million mappings.
+COUNT_MS_MAX = 30_000
+
 
 @dataclass(slots=True)
 class Database:
@@ -38,6 +41,9 @@ class Database:
     unreadable: list[str] = field(default_factory=list[str])
     broken_indexes: list[str] = field(default_factory=list[str])
     missing_routines: list[str] = field(default_factory=list[str])
+    # Companies whose counts are wrong, and those that were too large to be counted in time.
+    miscounted: list[str] = field(default_factory=list[str])
+    uncounted: list[str] = field(default_factory=list[str])
 
 
 def examine_database(dsn: str) -> Database:
@@ -55,6 +61,8 @@ def examine_database(dsn: str) -> Database:
             found.unreadable = _names(conn, "backup/unreadable")
             found.broken_indexes = _names(conn, "health/broken_indexes", shipped_indexes())
             found.missing_routines = _names(conn, "health/missing_routines", *_routines())
+            if not found.missing_routines and not found.comparison.functions.missing:
+                _check_counts(conn, found)
         found.is_pooled = pooler.is_pooled(conn)
         if found.is_pooled:
             found.pooler_advice = _pooler_advice(conn)
@@ -69,6 +77,21 @@ def _pooler_advice(conn: psycopg.Connection) -> str:
     except psycopg.Error as error:
         return pooler.advice(str(error)).removeprefix(". ")
     return ""
+
+
+def _check_counts(conn: psycopg.Connection, found: Database) -> None:
+    """Count the mappings of each company, and compare with the counts that are kept for coverage."""
+    for company_id in [str(row[0]) for row in conn.execute(shipped("companies/list"))]:
+        try:
+            with conn.transaction():
+                conn.execute(shipped("health/limit_time"), (str(COUNT_MS_MAX),))
+                conn.execute(shipped("companies/act_as_owner"), (company_id, "", ""))
+                row = conn.execute(shipped("health/miscounted"), (company_id,)).fetchone()
+        except psycopg.errors.QueryCanceled:
+            found.uncounted.append(company_id)
+        else:
+            if row is not None and row[0]:
+                found.miscounted.append(company_id)
 
 
 @cache

@@ -1,0 +1,1 @@
+select tieline.miscounted($1)
