@@ -11,6 +11,25 @@ def test_a_company_is_added_once_and_listed(command, company):
     assert company in [line.split("\t")[0] for line in command("company", "list").out.splitlines()]
 
 
+def test_a_company_is_removed_when_its_id_is_typed_again(command, company, database):
+    command("key", "create", "--company", company)
+    text = "entityType,entityId,integration,externalId\nitem,1,xero,A\n"
+    command("import", "-", "--company", company, "--what", "mappings", "--format", "csv", stdin=text)
+    kept = command("company", "remove", company, stdin="another\n")
+    assert (kept.code, kept.out) == (1, "")
+    assert kept.err.splitlines()[-1] == (
+        f"Nothing was removed: 'another' is not {company!r}. Without a terminal, give --yes."
+    )
+    assert company in command("company", "list").out
+    assert command("company", "remove", company, stdin=f"{company}\n").out == f"Removed the company {company}.\n"
+    for table in ("externalIntegrationMapping", "mappingChange", "apiKey"):
+        assert database.execute(f'select count(*) from tieline."{table}" where "companyId" = %s', company) == [(0,)]
+    gone = command("company", "remove", company, "--yes")
+    assert (gone.code, gone.err) == (1, f"There is no company {company!r}.\n")
+    command("company", "add", company)
+    assert command("company", "remove", company, "--yes").code == 0
+
+
 def test_a_key_is_printed_alone_and_once(command, company, database):
     made = command("key", "create", "--company", company, "--name", "shop", "--scope", "api.write")
     key = made.out.strip()

@@ -35,7 +35,7 @@ def test_a_company_is_added_once_found_and_listed(conn, company_id):
     assert refused.value.message == f"There is a company '{company_id}' already."
 
 
-def test_a_removed_company_is_gone_with_all_that_it_owned_and_its_history_stays(conn, acme, other, client):
+def test_a_removed_company_is_gone_with_all_that_it_owned_and_its_history(conn, acme, other, client):
     for company in (acme, other):
         company.has_system("crm", "https://crm.example", default=True)
         company.has_element(7)
@@ -44,11 +44,10 @@ def test_a_removed_company_is_gone_with_all_that_it_owned_and_its_history_stays(
             caller.post(path, json={"externalId": "A"}).raise_for_status()
     assert companies.remove(conn, Session(acme.id, "cli:ann"))
     assert companies.find(conn, acme.id) is None
-    for table in ("externalSystem", "externalIntegrationMapping", "element", "apiKey"):
+    for table in ("externalSystem", "externalIntegrationMapping", "element", "apiKey", "mappingChange"):
         count = f'select count(*) from tieline."{table}" where "companyId" = %s'
         assert acme.database.execute(count, acme.id) == [(0,)]
         assert acme.database.execute(count, other.id) > [(0,)]
-    assert [(operation, actor) for operation, _, _, actor in acme.changes()][-1] == ("delete", "cli:ann")
     assert not companies.remove(conn, Session(acme.id, "cli:ann"))
 
 
@@ -60,11 +59,13 @@ def test_a_company_with_more_mappings_than_one_transaction_deletes_is_removed_to
         companies.REMOVED_ROWS_MAX + 1,
     )
     assert companies.remove(conn, Session(company_id, "cli:ann"))
-    kept = database.execute(
-        """select operation, count(*) from tieline."mappingChange" where "companyId" = %s group by 1 order by 1""",
-        company_id,
+    tables = database.execute(
+        """select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'companyId'
+        where c.relnamespace = 'tieline'::regnamespace and c.relkind = 'r'"""
     )
-    assert kept == [("delete", companies.REMOVED_ROWS_MAX + 1), ("insert", companies.REMOVED_ROWS_MAX + 1)]
+    assert len(tables) > 5
+    for (table,) in tables:
+        assert database.execute(f'select count(*) from tieline."{table}" where "companyId" = %s', company_id) == [(0,)]
 
 
 def test_a_key_is_created_found_and_listed(conn, company_id):

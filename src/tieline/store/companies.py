@@ -1,5 +1,7 @@
 """Companies, over the owner's connection, which sees all of them."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +13,7 @@ from tieline import problems
 from tieline.postgres.session import Session
 from tieline.sql.statement import shipped
 
-# Mappings that are deleted in one transaction when a company goes.
+# Rows of a kind that are deleted in one transaction when a company goes.
 REMOVED_ROWS_MAX = 10_000
 
 
@@ -71,20 +73,35 @@ def listed(conn: psycopg.Connection) -> list[Company]:
 
 
 def remove(conn: psycopg.Connection, session: Session) -> bool:
-    """Delete the session's company with its systems, elements, mappings and keys; False if there is none.
+    """Delete all of the session's company: keys, mappings, elements, history, systems; False if there is none.
 
-    The history of its mappings stays. Each transaction deletes 10,000 mappings at the most; if one fails, the company
-    is left with the rest of them.
+    Its keys go first, so that nobody writes for it meanwhile. Each transaction deletes 10,000 rows of a kind at the
+    most; if one fails, the company is left with the rest, and can be removed again.
     """
-    while _remove_mappings(conn, session) == REMOVED_ROWS_MAX:
-        pass
-    with conn.transaction():
-        conn.execute(shipped("companies/act_as_owner"), (session.company_id, session.actor, session.request_id))
-        return conn.execute(shipped("companies/remove"), (session.company_id,)).fetchone() is not None
+    if find(conn, session.company_id) is None:
+        return False
+    company = (session.company_id,)
+    with _owning(conn, session):
+        conn.execute(shipped("companies/remove_keys"), company)
+    for statement in ("companies/remove_mappings", "companies/remove_elements", "companies/remove_changes"):
+        while _remove_some(conn, session, statement) == REMOVED_ROWS_MAX:
+            pass
+    with _owning(conn, session):
+        is_removed = conn.execute(shipped("companies/remove"), company).fetchone() is not None
+        # What the last of its rows have left: their deletion is a change too.
+        conn.execute(shipped("companies/remove_changes"), (*company, None))
+        conn.execute(shipped("companies/remove_counts"), company)
+        return is_removed
 
 
-def _remove_mappings(conn: psycopg.Connection, session: Session) -> int:
+def _remove_some(conn: psycopg.Connection, session: Session, statement: str) -> int:
+    with _owning(conn, session):
+        return conn.execute(shipped(statement), (session.company_id, REMOVED_ROWS_MAX)).rowcount
+
+
+@contextmanager
+def _owning(conn: psycopg.Connection, session: Session) -> Generator[None]:
+    """A transaction for a company with the owner's rights: a request may not delete keys, history or the company."""
     with conn.transaction():
         conn.execute(shipped("companies/act_as_owner"), (session.company_id, session.actor, session.request_id))
-        values = (session.company_id, REMOVED_ROWS_MAX)
-        return conn.execute(shipped("companies/remove_mappings"), values).rowcount
+        yield
