@@ -28,6 +28,7 @@ GUIDES: Mapping[str, str] = {
     "element-api": "The element face",
     "errors": "Problems",
     "import-export": "Import and export",
+    "install": "Installation",
     "operations": "Operations",
     "from-carbon": "From Carbon",
     "from-kordiam": "From Kordiam",
