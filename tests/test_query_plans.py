@@ -17,6 +17,9 @@ MAPPING = "externalIntegrationMapping"
 ENTITY_KEY = "externalIntegrationMapping_entity_key"
 EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 EXTERNAL_ID_INDEX = "externalIntegrationMapping_externalId_idx"
+PREFIX_INDEX = "externalIntegrationMapping_prefix_idx"
+# Indexes that find a whole external id at the same cost.
+ALIKE = {EXTERNAL_ID_KEY, EXTERNAL_ID_INDEX, PREFIX_INDEX}
 PRIMARY_KEY = "externalIntegrationMapping_pkey"
 
 
@@ -93,7 +96,7 @@ def whole_tables(found):
 def test_a_lookup_of_the_mapping_face_reads_its_index_and_no_table(database, filled, query, index):
     statement = prepare(Asked("GET", MAPPING, query, NONE), filled, Limits(50, 1000)).sql
     found = plan(database, filled, statement.text, statement.parameters)
-    assert index in indexes(found) or index.replace("_key", "_idx") in indexes(found)
+    assert indexes(found) & (ALIKE if index in ALIKE else {index})
     assert MAPPING not in whole_tables(found)
 
 

@@ -155,6 +155,11 @@ def files_of_several_statements(source: Source) -> Iterator[int]:
         yield from source.found(";")
 
 
+def images_with_the_reversed_id(source: Source) -> Iterator[int]:
+    """The reversed external id serves an index; no history and no answer shows it."""
+    return source.found(r"(?:to_jsonb|row_to_json)\((?:m|o|n|made|removed)\)(?! - 'externalIdReversed')")
+
+
 RULES: list[Callable[[Source], Iterator[int]]] = [
     empty_exists,
     tables_read_by_functions_in_sql,
@@ -168,6 +173,7 @@ RULES: list[Callable[[Source], Iterator[int]]] = [
     reads_without_a_company,
     times_made_up_in_a_write,
     files_of_several_statements,
+    images_with_the_reversed_id,
 ]
 
 
@@ -191,6 +197,7 @@ OFFENCES = {
     reads_without_a_company: "select * from tieline.element e where e.id = $2",
     times_made_up_in_a_write: "update t set at = coalesce(at, now())",
     files_of_several_statements: "select 1; select 2",
+    images_with_the_reversed_id: "select to_jsonb(m) from t m",
 }
 
 

@@ -321,8 +321,10 @@ def system_url_invalid(given: str) -> Problem:
 
 
 def link_template_invalid(given: str) -> Problem:
-    """The template of an external system's links has no place for the id."""
+    """The template of an external system's links has no place for the id, or is no address."""
     message = f"linkTemplate must contain {{externalId}}, where the id goes, and {given[:100]!r} does not."
+    if "{externalId}" in given:
+        message = f"linkTemplate must be an absolute http or https address, not {given[:100]!r}."
     return validation_failed(FieldError("body", "linkTemplate", "invalid", message))
 
 

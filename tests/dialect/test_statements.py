@@ -13,7 +13,7 @@ from tieline.dialect.request import prefer
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.prefer import NONE
-from tieline.dialect.statement import Statement, estimate, explanation, prepare
+from tieline.dialect.statement import Statement, explanation, prepare
 from tieline.problems import Problem
 
 LIMITS = Limits(depth_max=50, page_rows_max=1000)
@@ -49,7 +49,6 @@ def every_statement(asked: Asked) -> list[str]:
     made = prepare(asked, STRANGE, LIMITS)
     constraints = [key.constraint for key in made.model.node.resource.keys]
     others = [
-        estimate(made, (b"0", b"9999", None)),
         explanation(made, "21000", None),
         *(explanation(made, "23505", constraint) for constraint in constraints),
     ]

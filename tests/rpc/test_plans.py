@@ -30,8 +30,8 @@ CALLS = {
 IDS = 100
 # For each id a page of the index and the row's own, twice to translate.
 PAGES_MAX = 5 * IDS
-# A written row is several look-ups, its entries in four indexes and in the history.
-PAGES_WRITTEN_MAX = 80 * IDS
+# A written row is several look-ups, its entries in seven indexes and in the history.
+PAGES_WRITTEN_MAX = 100 * IDS
 PAGES_FETCHED = """
     select sum(pg_stat_get_xact_blocks_fetched(oid))::int from pg_class where relnamespace = 'tieline'::regnamespace
 """

@@ -59,31 +59,29 @@ def _allowed(path: str) -> str:
     return ALLOW if path else ALLOW_READING
 
 
-def of(made: Statement, row: Row, estimated: Row | None = None) -> Whole:
-    """The answer to a request whose statement gave this row; `estimated`: the row of `statement.estimate`.
+def of(made: Statement, row: Row) -> Whole:
+    """The answer to a request whose statement gave this row.
 
     Raises:
         Problem: the Accept header asks for one row and there are others (406), or the offset is too high (416).
     """
     if isinstance(made.model, Read):
-        return _page(made, row, estimated)
+        return _page(made, row)
     if isinstance(made.model, Insert):
         return _inserted(made, made.model, row)
     if isinstance(made.model, Write):
         shown = _number(row[0]) if isinstance(made.model, Update) else 0
         content_range = ranges.content_range(0, shown, _counted(made, row))
         return _written(made, 200 if _is_shown(made) else 204, row, [("content-range", content_range)])
-    return _page(made, row, estimated)
+    return _page(made, row)
 
 
-def _page(made: Statement, row: Row, estimated: Row | None) -> Whole:
+def _page(made: Statement, row: Row) -> Whole:
     form = made.model.rendering.form
     found = _number(row[0])
     if form.is_singular and found != 1:
         raise problems.not_single(str(found))
-    total = None
-    if row[1] is not None or estimated is not None:
-        total = max(_number(row[1]), _expected(estimated))
+    total = None if row[1] is None else int(row[1])
     first = made.first_row
     headers = [
         ("content-type", form.content_type),
@@ -92,11 +90,6 @@ def _page(made: Statement, row: Row, estimated: Row | None) -> Whole:
         *_applied(made.asked),
     ]
     return ranges.status(first, found, total), headers, row[2] or b""
-
-
-def _expected(estimated: Row | None) -> int:
-    """The number of rows in PostgreSQL's plan."""
-    return 0 if estimated is None else int(msgspec.json.decode(estimated[0] or b"[]")[0]["Plan"]["Plan Rows"])
 
 
 def _inserted(made: Statement, insert: Insert, row: Row) -> Whole:

@@ -10,12 +10,17 @@ from typing import LiteralString
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """A column, which has the same name on the wire and in the table. `default` is its value under missing=default."""
+    """A column, which has the same name on the wire and in the table. `default` is its value under missing=default.
+
+    `reversed`: the column with the reversed text; both have an index for patterns. `is_hidden`: `*` leaves it out.
+    """
 
     name: LiteralString
     type: LiteralString
     default: LiteralString | None = None
     is_nullable: bool = True
+    reversed: LiteralString | None = None
+    is_hidden: bool = False
 
     @property
     def sql(self) -> LiteralString:
@@ -39,12 +44,13 @@ class Truth:
 class Key:
     """A unique key; its `columns` leave out the company, which is part of every key.
 
-    `condition`: the rows that a partial index holds. on_conflict= cannot name such a key.
+    `condition`: the rows that a partial index holds. `is_target`: on_conflict= may name the key.
     """
 
     constraint: LiteralString
     columns: tuple[Column, ...]
     condition: Truth | None = None
+    is_target: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +65,8 @@ class Resource:
     company: Column | None
     keys: tuple[Key, ...]
     is_writable: bool
+    # The columns of a resource that is not writable which PATCH may change, with the scope api.admin.
+    changeable: frozenset[str] = frozenset()
 
     @property
     def table(self) -> LiteralString:
@@ -163,6 +171,8 @@ _COMPANY = columns_of(
     Column("id", "text", is_nullable=False),
     Column("name", "text", is_nullable=False),
     Column("createdAt", "timestamptz", "now()", is_nullable=False),
+    # PostgREST's rows of company, of which the recorded answers have all columns, are without it.
+    Column("isStrict", "boolean", "false", is_nullable=False, is_hidden=True),
 )
 _SYSTEM = columns_of(
     Column("companyId", "text", "$1::text", is_nullable=False),
@@ -183,7 +193,7 @@ _MAPPING = columns_of(
     Column("entityType", "text", is_nullable=False),
     Column("entityId", "text", is_nullable=False),
     Column("integration", "text", is_nullable=False),
-    Column("externalId", "text"),
+    Column("externalId", "text", reversed="externalIdReversed"),
     Column("allowDuplicateExternalId", "boolean", "false", is_nullable=False),
     Column("metadata", "jsonb"),
     Column("lastSyncedAt", "timestamptz"),
@@ -207,7 +217,14 @@ _CHANGE = columns_of(
     Column("at", "timestamptz", is_nullable=False),
 )
 
-COMPANY = Resource("company", _COMPANY, _COMPANY["id"], (Key("company_pkey", (_COMPANY["id"],)),), is_writable=False)
+COMPANY = Resource(
+    "company",
+    _COMPANY,
+    _COMPANY["id"],
+    (Key("company_pkey", (_COMPANY["id"],)),),
+    is_writable=False,
+    changeable=frozenset({"name", "isStrict"}),
+)
 EXTERNAL_SYSTEM = Resource(
     "externalSystem",
     _SYSTEM,
@@ -219,6 +236,7 @@ EXTERNAL_SYSTEM = Resource(
             "externalSystem_companyId_isDefault_key",
             (_SYSTEM["isDefault"],),
             Truth(_SYSTEM["isDefault"], is_true=True),
+            is_target=False,
         ),
     ),
     is_writable=True,

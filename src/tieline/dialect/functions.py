@@ -185,7 +185,7 @@ _WHOAMI = Function(
         Column("isStrict", "boolean", is_nullable=False),
     ),
     'select c.id as "companyId", c.name as "companyName", a."keyId", a."keyName", a.scopes, a."rateLimitPerMinute",'
-    ' a."expiresAt", false as "isStrict" from tieline.company c cross join json_to_record($2::json)'
+    ' a."expiresAt", c."isStrict" from tieline.company c cross join json_to_record($2::json)'
     ' a ("keyId" text, "keyName" text, scopes text[], "rateLimitPerMinute" integer, "expiresAt" timestamptz)'
     " where c.id = $1",
     is_single=True,

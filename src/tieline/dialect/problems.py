@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import LiteralString
 
+import msgspec
+
 from tieline.problems import Problem
+from tieline.wire import unknown_system
 
 _QUOTED_MAX = 2_000
 _SLUGS = {
@@ -79,6 +82,10 @@ def body_too_deep(depth_max: int) -> Problem:
 
 def not_storable(details: str) -> Problem:
     return _bad("22P05", "unsupported Unicode escape sequence", details)
+
+
+def blank(name: str) -> Problem:
+    return _bad("23514", f"{name} must not be blank")
 
 
 def batch_too_large(name: str, rows_max: int) -> Problem:
@@ -312,4 +319,7 @@ def _from_tieline(sqlstate: str, message: str, details: str) -> Problem | None:
         return not_single(details)
     if sqlstate == TOO_MANY:
         return too_many_affected(details)
+    if sqlstate == unknown_system.CODE:
+        known = msgspec.json.decode(details, type=list[str])
+        return _bad(sqlstate, unknown_system.message(message), None, unknown_system.hint(message, known))
     return None

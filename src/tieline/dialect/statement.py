@@ -23,7 +23,7 @@ from tieline.dialect.request.media import Form
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.sql.conditions import Placeholders
 from tieline.dialect.sql.conflict import compile_doubles, compile_insert_holder, compile_update_holder, key_of
-from tieline.dialect.sql.read import compile_call, compile_estimate, compile_read
+from tieline.dialect.sql.read import compile_call, compile_read
 from tieline.dialect.sql.rendering import is_named
 from tieline.dialect.sql.write import compile_write
 from tieline.kept import Kept
@@ -34,7 +34,7 @@ from tieline.wire.scopes import KeyScope
 
 # The names that other rooms use.
 __all__ = (
-    "BodyLimits", "Limits", "Row", "Statement", "ask", "computed", "estimate", "explanation", "knows", "prepare",
+    "BodyLimits", "Limits", "Row", "Statement", "ask", "computed", "explanation", "knows", "prepare",
     "reads_body", "scope", "whole"
 )  # fmt: skip
 
@@ -114,7 +114,7 @@ def scope(method: str, path: str) -> KeyScope:
     """The scope that a request needs.
 
     >>> scope("GET", "company"), scope("PATCH", "company"), scope("POST", "rpc/resolve"), scope("POST", "rpc/claim")
-    ('api.read', 'api.write', 'api.read', 'api.write')
+    ('api.read', 'api.admin', 'api.read', 'api.write')
 
     Raises:
         Problem: there is no such path (404), or its kind of path does not have the method (405).
@@ -126,7 +126,9 @@ def scope(method: str, path: str) -> KeyScope:
         return "api.read" if function is None or function.is_read_only else "api.write"
     if method not in METHODS or (method in WRITES and not path):
         raise problems.method_unknown(method)
-    return "api.write" if method in WRITES else "api.read"
+    if method not in WRITES:
+        return "api.read"
+    return "api.admin" if method == "PATCH" and path in RESOURCES and RESOURCES[path].changeable else "api.write"
 
 
 def reads_body(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
@@ -215,20 +217,6 @@ def computed(made: Statement, rows: bytes) -> Sql:
     return Sql(made.sql.text, tuple(parameters))
 
 
-def estimate(made: Statement, row: Row) -> Sql | None:
-    """The statement for the number of rows that PostgreSQL expects. None: the answer does not need this number.
-
-    `row`: the row that the statement gave.
-    """
-    wanted = made.asked.wishes.count
-    model = made.model
-    if not isinstance(model, Read) or wanted not in {"planned", "estimated"}:
-        return None
-    if model.count_max is not None and int(row[1] or 0) < made.number(model.count_max):
-        return None
-    return _beside(made, _estimate(model))
-
-
 def explanation(made: Statement, sqlstate: str, constraint: str | None) -> Sql | None:
     """The statement that explains a refused write: the holder of a unique key, or the rows of the body with one key."""
     model = made.model
@@ -293,11 +281,6 @@ def _compile(model: Model) -> Compiled:
         case _:
             text = compile_write(model, placeholders)
     return text, tuple(placeholders.slots)
-
-
-def _estimate(read: Read) -> Compiled:
-    placeholders = Placeholders()
-    return compile_estimate(read, placeholders), tuple(placeholders.slots)
 
 
 def _holder(write: Insert | Update, key: Key) -> Compiled | None:

@@ -43,14 +43,14 @@ def act(conn: psycopg.Connection, session: Session) -> None:
         raise UnknownCompanyError(session.company_id)
 
 
-def add(conn: psycopg.Connection, company_id: str, name: str) -> None:
-    """Add a company.
+def add(conn: psycopg.Connection, company_id: str, name: str, *, is_strict: bool = False) -> None:
+    """Add a company. A strict one takes mappings of its own external systems only.
 
     Raises:
         Problem: 409, there is one with this id.
     """
     try:
-        conn.execute(shipped("companies/add"), (company_id, name))
+        conn.execute(shipped("companies/add"), (company_id, name, is_strict))
     except errors.UniqueViolation as error:
         raise problems.company_exists(company_id) from error
 

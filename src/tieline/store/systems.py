@@ -13,6 +13,7 @@ from tieline.postgres.session import Session
 from tieline.problems import Problem
 from tieline.sql.statement import shipped
 from tieline.store.companies import act
+from tieline.wire.blanks import is_blank
 
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 URL_KEYS = ("externalSystem_companyId_canonical_key", "externalSystem_companyId_systemUrl_key")
@@ -76,7 +77,7 @@ def set(conn: psycopg.Connection, session: Session, given: SystemChange) -> Outc
             system of the company has, or other writers were in the way again and again.
         UnknownCompanyError: there is no such company.
     """
-    if not given.integration.strip():
+    if is_blank(given.integration):
         raise problems.integration_blank()
     if isinstance(given.stale_after_seconds, int) and not 0 < given.stale_after_seconds <= SECONDS_MAX:
         raise _seconds_invalid(given.stale_after_seconds)

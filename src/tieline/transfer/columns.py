@@ -22,6 +22,7 @@ from tieline.store.batches.rows import TIMES as MAPPING_TIMES
 from tieline.store.systems import SECONDS_MAX
 from tieline.transfer.formats import TextFormat
 from tieline.wire import halves
+from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
@@ -251,6 +252,8 @@ def check_system(row: SystemRow, company_id: str) -> None:
         raise RowError(f"systemUrl must be an absolute http or https address without spaces, not {url[:100]!r}")
     if isinstance(template, str) and "{externalId}" not in template:
         raise RowError(f"linkTemplate must contain {{externalId}}, where the id goes, and {template[:100]!r} does not")
+    if isinstance(template, str) and not is_http(template):
+        raise RowError(f"linkTemplate must be an absolute http or https address, not {template[:100]!r}", BLANK)
     _check_company(row.company_id, company_id)
 
 

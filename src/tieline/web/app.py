@@ -212,6 +212,7 @@ def _limits(settings: Settings) -> Limits:
         settings.answer_bytes_max,
         settings.shape_bytes_max,
         settings.shapes_bytes_max,
+        settings.counted_rows_max,
         body,
     )
 

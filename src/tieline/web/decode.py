@@ -12,6 +12,7 @@ from tieline.problems import FieldError, Problem
 from tieline.web.request import Request
 from tieline.web.server import Server
 from tieline.wire import halves, misfit, urls
+from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
 
@@ -176,6 +177,6 @@ def check_link(path: str, value: str) -> None:
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_address = False
-    if not is_address or re.search(r"[\s\x00-\x1f\x7f]", value):
+    if not (is_address and is_http(value)):
         message = f"{path} must be an absolute http or https address."
         raise problems.validation_failed(FieldError("body", path, "not-an-address", message))

@@ -36,8 +36,8 @@ async def answer(server: Server, request: Request, caller: Caller, path: str) ->
     request.timings["parse"] = prepared - started
     session = caller.session(request, asked.wishes.time_zone)
     try:
-        row, estimated = await running.run(server, session, made, caller)
+        row = await running.run(server, session, made, caller)
     except DatabaseError as error:
         raise await running.refusal(server, session, made, error) from error
     request.timings["database"] = time.perf_counter() - prepared
-    return Answer(*answers.of(made, row, estimated))
+    return Answer(*answers.of(made, row))

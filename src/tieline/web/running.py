@@ -33,8 +33,8 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
-async def run(server: Server, session: Session, made: Statement, caller: Caller) -> tuple[Row, Row | None]:
-    """The row of a statement; then, where the answer needs it, the row of the estimate of how many rows there are.
+async def run(server: Server, session: Session, made: Statement, caller: Caller) -> Row:
+    """The row of a statement.
 
     Raises:
         DatabaseError: PostgreSQL refused the statement.
@@ -43,7 +43,7 @@ async def run(server: Server, session: Session, made: Statement, caller: Caller)
     function = made.function
     if function is not None and function.is_computed:
         work = partial(_compute, session.company_id, server.settings.batch_rows_max, made)
-        return await server.transactions.run(session, work, rollback=made.is_undone), None
+        return await server.transactions.run(session, work, rollback=made.is_undone)
     is_of_caller = function is not None and function.of_caller
     rows = await run_again(
         server.connections,
@@ -54,10 +54,7 @@ async def run(server: Server, session: Session, made: Statement, caller: Caller)
         is_lookup=made.is_lookup,
         rollback=made.is_undone,
     )
-    estimate = statement.estimate(made, rows[0])
-    if estimate is None:
-        return rows[0], None
-    return rows[0], (await run_again(server.connections, session, estimate, attempts_max=ATTEMPTS_MAX))[0]
+    return rows[0]
 
 
 def _facts(server: Server, caller: Caller) -> bytes:

@@ -30,6 +30,7 @@ class Argued(msgspec.Struct, frozen=True):
     has_problems: bool = False
 
 
+_stored_text = msgspec.json.Decoder(str)
 # The JSON of each type of argument; arrays are read in pieces.
 _DECODERS: dict[str, msgspec.json.Decoder[object]] = {
     "text": msgspec.json.Decoder(_Text),
@@ -178,14 +179,15 @@ def _told(said: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def _check_value(function: Function, argument: Argument, raw: bytes) -> None:
+    is_stored = argument.type == "text" and not function.is_read_only
     try:
-        value = _DECODERS[argument.type].decode(raw)
+        value = (_stored_text if is_stored else _DECODERS[argument.type]).decode(raw)
     except msgspec.ValidationError as error:
         raise problems.argument_invalid(arrays.where(error, argument.name)) from None
     reason = halves.unstorable(value) if isinstance(value, str) else None
     if reason is not None:
         raise problems.argument_invalid(f"{argument.name} {reason}")
-    if not function.is_read_only and isinstance(value, str) and is_blank(value):
-        raise problems.argument_invalid(f"{argument.name} must not be blank")
+    if is_stored and isinstance(value, str) and is_blank(value):
+        raise problems.blank(argument.name)
     if argument.words and value not in argument.words:
         raise problems.argument_invalid(f"{argument.name}: expected one of {', '.join(argument.words)}")

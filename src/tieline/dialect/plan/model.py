@@ -31,8 +31,20 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """The range in which an index finds all texts with a literal beginning. `is_reversed`: the reversed texts."""
+
+    low: Slot
+    high: Slot | None
+    is_reversed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """`operator` is `in`, a word of `sql.conditions.OPERATORS` or one of the full-text operators."""
+    """`operator` is `in`, a word of `sql.conditions.OPERATORS` or one of the full-text operators.
+
+    `patterns`: for each pattern of a `like` the bounds that a matching text keeps.
+    """
 
     expression: Expression
     operator: str
@@ -40,6 +52,7 @@ class Comparison:
     value: Slot
     quantifier: Quantifier | None = None
     language: Slot | None = None
+    patterns: tuple[tuple[Bounds, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

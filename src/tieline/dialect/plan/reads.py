@@ -3,12 +3,13 @@
 from tieline.dialect.catalogue import Truth
 from tieline.dialect.plan import bounds
 from tieline.dialect.plan.branches import Branch, find_resource, gather
-from tieline.dialect.plan.model import Comparison, Node, Read
+from tieline.dialect.plan.model import Comparison, Node, Read, Slot
 from tieline.dialect.plan.resolve import Resolver, Values
 from tieline.dialect.request import media, prefer, ranges
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.limits import Limits
 from tieline.dialect.request.query import parse
+from tieline.wire.integers import BIGINT_MAX
 
 
 def plan(asked: Asked, values: Values, limits: Limits) -> Read:
@@ -34,8 +35,18 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Read:
     is_lookup = wanted is None and _is_lookup(node)
     is_bounded = is_lookup or not bounds.may_be_large(node, _rows_max(root, limits), limits.answer_bytes_max)
     rendering = resolver.rendering(form, node, has_body=asked.method == "GET", is_bounded=is_bounded)
-    count_max = values.add(str(limits.page_rows_max + 1)) if wanted == "estimated" else None
-    return Read(node, rendering, wanted in {"exact", "estimated"}, count_max, is_lookup)
+    return Read(node, rendering, wanted is not None, _count_max(asked, node, values, limits), is_lookup)
+
+
+def _count_max(asked: Asked, node: Node, values: Values, limits: Limits) -> Slot | None:
+    """The rows that a count which need not be exact goes up to, counted from the page's first row.
+
+    It counts: PostgreSQL's estimates rest on the rows of all companies.
+    """
+    if asked.wishes.count not in {"planned", "estimated"}:
+        return None
+    offset = 0 if node.offset is None else int(values.held[node.offset] or 0)
+    return values.add(str(min(offset + limits.counted_rows_max, BIGINT_MAX)))
 
 
 def _rows_max(root: Branch, limits: Limits) -> int:

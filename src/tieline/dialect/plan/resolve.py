@@ -14,6 +14,7 @@ from tieline.dialect.catalogue import (
 )
 from tieline.dialect.plan.branches import Branch
 from tieline.dialect.plan.model import (
+    Bounds,
     Comparison,
     Condition,
     Embed,
@@ -30,6 +31,7 @@ from tieline.dialect.plan.model import (
     Step,
     result_keys,
 )
+from tieline.dialect.request import patterns
 from tieline.dialect.request.media import Form
 from tieline.dialect.request.syntax import (
     Field,
@@ -38,9 +40,12 @@ from tieline.dialect.request.syntax import (
     Logic,
     OrderTerm,
     Predicate,
+    Quantifier,
     SelectField,
 )
 
+# The patterns of one filter that get bounds. Beyond these, the index would be searched too often to gain by it.
+_PATTERNS_MAX = 20
 # PostgreSQL cuts longer names, and PostgREST makes the keys of an answer from names.
 _NAME_BYTES_MAX = 63
 # The texts that PostgreSQL reads as booleans: these words and their unambiguous beginnings.
@@ -136,7 +141,8 @@ class Resolver:
         found: list[Output] = []
         for item in items:
             if item.field.name == "*" and item.aggregate is None:
-                found += [Output(OutputKey(c.name, 0), Expression(c)) for c in branch.resource.columns.values()]
+                shown = [c for c in branch.resource.columns.values() if not c.is_hidden]
+                found += [Output(OutputKey(c.name, 0), Expression(c)) for c in shown]
             else:
                 found.append(self.output(branch, item))
         return tuple(found)
@@ -163,8 +169,34 @@ class Resolver:
         if test.operator == "is":
             return IsTest(expression, test.values[0], test.is_negated)
         language = None if test.language is None else self.values.add(test.language)
-        slot = self.values.add(_bound(test))
-        return Comparison(expression, test.operator, test.is_negated, slot, test.quantifier, language)
+        bound = _bound(test)
+        slot = self.values.add(bound)
+        found = () if test.operator != "like" or test.is_negated else self.patterns(expression, test.quantifier, bound)
+        return Comparison(expression, test.operator, test.is_negated, slot, test.quantifier, language, found)
+
+    def patterns(
+        self, expression: Expression, quantifier: Quantifier | None, bound: str
+    ) -> tuple[tuple[Bounds, ...], ...]:
+        """The bounds of each pattern of a `like`, if the column has indexes for them."""
+        if expression.column.reversed is None or expression.steps:
+            return ()
+        texts = [bound] if quantifier is None else patterns.elements(bound, _PATTERNS_MAX)
+        if texts is None:
+            return ()
+        found = [self.bounds(text) for text in texts]
+        return () if quantifier == "any" and () in found else tuple(bounds for bounds in found if bounds)
+
+    def bounds(self, pattern: str) -> tuple[Bounds, ...]:
+        """The bounds of a pattern: by the literal text that it begins with, and by the one that it ends with."""
+        ends = patterns.ends(pattern)
+        if ends is None:
+            return ()
+        made: list[Bounds] = []
+        for text, is_reversed in ((ends.first, False), (ends.last[::-1], True)):
+            if text:
+                high = patterns.above(text)
+                made.append(Bounds(self.values.add(text), None if high is None else self.values.add(high), is_reversed))
+        return tuple(made)
 
     def ordering(self, branch: Branch, term: OrderTerm, embeds: tuple[Embed, ...]) -> Ordering:
         """A term of order=."""

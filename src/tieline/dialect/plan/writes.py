@@ -45,9 +45,13 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Write:
     form = media.form(asked.accept)
     if payload is None or asked.method == "PATCH":
         _check_bounded(asked, query)
-    if not resource.is_writable:
+    if not (resource.is_writable or _is_changeable(asked, resource, payload)):
         raise problems.read_only(resource.name)
     return _model(asked, root, query, payload, Resolver(values, limits.answer_bytes_max), form)
+
+
+def _is_changeable(asked: Asked, resource: Resource, payload: Payload | None) -> bool:
+    return asked.method == "PATCH" and payload is not None and resource.changeable.issuperset(payload.columns)
 
 
 def _payload(asked: Asked, query: Query, limits: Limits) -> Payload | None:
@@ -153,6 +157,6 @@ def _conflict_key(resource: Resource, names: tuple[str, ...] | None) -> Key:
             raise problems.conflict_column_unknown(name)
     wanted = {name for name in names if resource.columns[name] is not resource.company}
     for key in resource.keys:
-        if key.condition is None and {c.name for c in key.columns} == wanted:
+        if key.is_target and {c.name for c in key.columns} == wanted:
             return key
     raise problems.no_such_key()

@@ -25,4 +25,5 @@ class Limits(msgspec.Struct, frozen=True, cache_hash=True):
     answer_bytes_max: int = 8_000_000
     shape_bytes_max: int = 8_000
     shapes_bytes_max: int = 2_000_000
+    counted_rows_max: int = 1_000_000
     body: BodyLimits = BodyLimits()

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import LiteralString
 
-from tieline.dialect.catalogue import Truth
+from tieline.dialect.catalogue import Column, Truth
 from tieline.dialect.plan.model import (
     COMPANY_SLOT,
+    Bounds,
     Comparison,
     Condition,
     EmbedTest,
     Expression,
+    Group,
     IsTest,
     Ordering,
     Slot,
@@ -40,6 +42,9 @@ _DIRECTIONS: Mapping[str, LiteralString] = {"asc": " asc", "desc": " desc"}
 _NULLS: Mapping[str, LiteralString] = {"nullsfirst": " nulls first", "nullslast": " nulls last"}
 _WORDS: Mapping[str, LiteralString] = {"and": " and ", "or": " or "}
 
+
+# Comparisons of text and of times that are leakproof.
+_LEAKPROOF = frozenset({"eq", "gt", "gte", "lt", "lte", "in"})
 
 _DIGITS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
@@ -140,11 +145,67 @@ def condition(given: Condition, scope: Scope, placeholders: Placeholders) -> Lit
             return f"not ({inner})" if given.is_negated else f"({inner})"
 
 
+def _range(column: Column, bounds: Bounds, alias: LiteralString, placeholders: Placeholders) -> LiteralString:
+    name: LiteralString = f'"{column.reversed}"' if bounds.is_reversed and column.reversed else column.sql
+    low: LiteralString = f"{alias}.{name} ~>=~ {placeholders.of(bounds.low)}"
+    return low if bounds.high is None else f"{low} and {alias}.{name} ~<~ {placeholders.of(bounds.high)}"
+
+
+def _ranges(given: Comparison, scope: Scope, placeholders: Placeholders) -> LiteralString:
+    patterns: list[LiteralString] = [
+        " and ".join([_range(given.expression.column, bounds, scope.alias, placeholders) for bounds in pattern])
+        for pattern in given.patterns
+    ]
+    if given.quantifier == "any" and len(patterns) > 1:
+        return "(" + " or ".join([f"({pattern})" for pattern in patterns]) + ")"
+    return " and ".join(patterns)
+
+
+def _has_patterns(given: Condition) -> bool:
+    if isinstance(given, Group):
+        return not given.is_negated and any(_has_patterns(operand) for operand in given.operands)
+    return isinstance(given, Comparison) and bool(given.patterns)
+
+
+def _is_leakproof(given: Comparison) -> bool:
+    expression = given.expression
+    is_known = given.operator in _LEAKPROOF and expression.column.type in {"text", "timestamptz"}
+    return is_known and not (given.is_negated or expression.steps)
+
+
+def _implies_some(given: Condition) -> bool:
+    """A condition follows from the given one that may reach an index under row-level security: see where."""
+    if isinstance(given, Group):
+        among = all if given.word == "or" else any
+        return not given.is_negated and among([_implies_some(operand) for operand in given.operands])
+    return isinstance(given, Comparison) and (bool(given.patterns) or _is_leakproof(given))
+
+
+def _implied(given: Condition, scope: Scope, placeholders: Placeholders) -> LiteralString:
+    """The condition that follows."""
+    if isinstance(given, Group):
+        parts: list[LiteralString] = [
+            f"({_implied(operand, scope, placeholders)})" for operand in given.operands if _implies_some(operand)
+        ]
+        return f"({_WORDS[given.word].join(parts)})"
+    if isinstance(given, Comparison) and given.patterns:
+        return _ranges(given, scope, placeholders)
+    return condition(given, scope, placeholders)
+
+
 def where(
     ties: Sequence[LiteralString], conditions: Sequence[Condition], scope: Scope, placeholders: Placeholders
 ) -> LiteralString:
-    """A where clause: first the ties to the company and to the parent's row, then the request's conditions."""
-    asked: list[LiteralString] = [condition(c, scope, placeholders) for c in conditions]
+    """A where clause: first the ties to the company and to the parent's row, then the request's conditions.
+
+    LIKE is not leakproof, so row-level security keeps it from an index. Beside a pattern stand the comparisons that
+    follow from it and are leakproof.
+    """
+    asked: list[LiteralString] = []
+    for each in conditions:
+        if _has_patterns(each) and _implies_some(each):
+            asked.append(_implied(each, scope, placeholders))
+        asked.append(condition(each, scope, placeholders))
     return " where " + " and ".join([*ties, *asked]) if ties or asked else ""
 
 
@@ -156,8 +217,10 @@ def ordering(
         text = expression(given.expression, alias, placeholders)
     else:
         text = f"{embeds[given.embed]}.{result_name(given.result)}{steps(given.steps, placeholders)}"
+    is_never_null = given.expression is not None and not (given.expression.column.is_nullable or given.expression.steps)
     direction: LiteralString = _DIRECTIONS[given.direction] if given.direction else ""
-    nulls: LiteralString = _NULLS[given.nulls] if given.nulls else ""
+    # PostgreSQL would sort for the place of nulls, also where there are none.
+    nulls: LiteralString = _NULLS[given.nulls] if given.nulls and not is_never_null else ""
     return f"{text}{direction}{nulls}"
 
 

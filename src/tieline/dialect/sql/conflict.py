@@ -30,6 +30,15 @@ def _holder(resource: Resource, key: Key, wanted: Sequence[LiteralString]) -> Li
     return f"{resource.table} h on h.{company_of(resource).sql} = $1 and {' and '.join(held)}"
 
 
+def _within(insert: Insert, key: Key) -> list[LiteralString]:
+    """The conditions that a row b of the body is among those that the key holds."""
+    found: list[LiteralString] = [f"b.{c.sql} is not null" for c in key.columns if c.is_nullable]
+    rows = key.condition
+    if rows is not None and rows.column in insert.body.columns:
+        found.append(f"b.{rows.column.sql} is {'true' if rows.is_true else 'not true'}")
+    return found
+
+
 def compile_insert_holder(insert: Insert, key: Key, placeholders: Placeholders) -> LiteralString | None:
     """The taken values of the key and the holder's id, which is null if two rows of the body share the values.
 
@@ -42,9 +51,10 @@ def compile_insert_holder(insert: Insert, key: Key, placeholders: Placeholders) 
     wanted: list[LiteralString] = [f"b.{c.sql}" for c in key.columns]
     identity = resource.identity[0].sql
     doubled: LiteralString = f"count(*) over (partition by {', '.join(wanted)}) > 1"
+    chosen = " and ".join(_within(insert, key)) or "true"
     return (
         f"select {_described(wanted)}, h.{identity} from (select b.*, {doubled} as is_doubled"
-        f" from {rows_of(insert.body, placeholders)}) b left join {_holder(resource, key, wanted)}"
+        f" from {rows_of(insert.body, placeholders)} where {chosen}) b left join {_holder(resource, key, wanted)}"
         f" where h.{identity} is not null or b.is_doubled order by h.{identity} is null limit 1"
     )
 
@@ -69,8 +79,9 @@ def compile_doubles(insert: Insert, placeholders: Placeholders) -> LiteralString
     if insert.conflict is None or not set(insert.conflict.key.columns) <= set(insert.body.columns):
         return None
     columns = ", ".join([f"b.{c.sql}" for c in insert.conflict.key.columns])
+    # $1 is the company in every statement; this one has no other use for it.
+    chosen = " and ".join(["$1::text is not null", *_within(insert, insert.conflict.key)])
     return (
         f"select min(b.n), (array_agg(b.n order by b.n))[2] from {rows_of(insert.body, placeholders, is_numbered=True)}"
-        # $1 is the company in every statement; this one has no other use for it.
-        f" where $1::text is not null group by {columns} having count(*) > 1 order by 1 limit 1"
+        f" where {chosen} group by {columns} having count(*) > 1 order by 1 limit 1"
     )

@@ -270,8 +270,3 @@ def compile_call(call: Call, placeholders: Placeholders) -> LiteralString:
         refused: LiteralString = f"tieline.refuse('{NOT_SINGLE}', 'single', count(p)::text)"
         counted = f"case when count(p) = 1 then 1 else {refused}::int end"
     return f"with called as ({call.function.rows}) select {counted}, {total}, {made} from {source}"
-
-
-def compile_estimate(read: Read, placeholders: Placeholders) -> LiteralString:
-    """PostgreSQL's plan for the read, which has the expected number of rows, for count=planned and count=estimated."""
-    return f"explain (format json) {matches(read.node, placeholders)}"

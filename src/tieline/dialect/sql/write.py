@@ -63,7 +63,7 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
         columns.append(column.sql)
         values.append(f"b.{column.sql}")
     text: LiteralString = f"insert into {resource.table} ({', '.join(columns)}) select {', '.join(values)}"
-    keys = _sorted_by(insert)
+    keys: list[LiteralString] = [column.sql for column in _sorted_by(insert)]
     text += f" from {rows_of(insert.body, placeholders, is_numbered=bool(keys))}"
     conditions: list[LiteralString] = []
     if company in insert.body.columns:
@@ -79,31 +79,44 @@ def _insert(insert: Insert, placeholders: Placeholders) -> LiteralString:
     return text + f' returning {_returned(resource)}, "{resource.name}".xmax = 0 as is_new'
 
 
-def _sorted_by(insert: Insert) -> list[LiteralString]:
+def _sorted_by(insert: Insert) -> tuple[Column, ...]:
     """The columns by which a batch that may meet existing rows is sorted.
 
     So all batches lock those rows in one order, and two of them never wait for each other.
     """
     body, conflict = insert.body, insert.conflict
     if conflict is None or body.is_object or not set(conflict.key.columns) <= set(body.columns):
-        return []
-    return [column.sql for column in conflict.key.columns]
+        return ()
+    return conflict.key.columns
+
+
+def _told_apart_by(insert: Insert) -> tuple[Column, ...]:
+    """The columns by which written rows are found again in the body. Rows outside a partial key may be alike in it."""
+    assert insert.conflict is not None, "the body is sorted by the key of the conflict"
+    given = set(insert.body.columns)
+    keys = [insert.conflict.key, *insert.node.resource.keys[::-1]]
+    return next((k.columns for k in keys if k.condition is None and set(k.columns) <= given), keys[0].columns)
 
 
 def _as_in_body(insert: Insert, placeholders: Placeholders) -> LiteralString:
     """The written rows in the order of the body."""
-    names = ", ".join(_sorted_by(insert))
+    names = ", ".join([column.sql for column in _told_apart_by(insert)])
     rows = rows_of(insert.body, placeholders, is_numbered=True)
     numbered: LiteralString = f"select {names}, min(n) as n from {rows} group by {names}"
     return f"select w.* from written w left join ({numbered}) b using ({names}) order by b.n"
 
 
 def _on_conflict(conflict: Conflict, resource: Resource, columns: Sequence[Column]) -> LiteralString:
-    target = ", ".join([company_of(resource).sql, *(c.sql for c in conflict.key.columns)])
+    names = ", ".join([company_of(resource).sql, *(c.sql for c in conflict.key.columns)])
+    target: LiteralString = f"({names})"
+    rows = conflict.key.condition
+    if rows is not None:
+        # The predicate of the partial index. It cannot name the table.
+        target += f" where {rows.column.sql}" if rows.is_true else f" where not {rows.column.sql}"
     if not conflict.is_merged or not columns:
-        return f" on conflict ({target}) do nothing"
+        return f" on conflict {target} do nothing"
     changes: list[LiteralString] = [f"{c.sql} = excluded.{c.sql}" for c in columns]
-    return f" on conflict ({target}) do update set {', '.join(changes)}"
+    return f" on conflict {target} do update set {', '.join(changes)}"
 
 
 def _returned(resource: Resource) -> LiteralString:

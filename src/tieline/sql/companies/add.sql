@@ -1,1 +1,1 @@
-insert into tieline.company (id, name) values ($1, $2)
+insert into tieline.company (id, name, "isStrict") values ($1, $2, $3)

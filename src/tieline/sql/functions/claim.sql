@@ -8,10 +8,11 @@ create or replace function claim(
 declare
     attempts_max constant integer := 20;
 begin
+    perform tieline.require_systems(company, in_integration);
     perform pg_advisory_xact_lock_shared(tieline.slot_key(company, in_integration, entity_type));
     for attempt in 1 .. attempts_max loop
         return query
-            select 'existing', to_jsonb(m) from tieline."externalIntegrationMapping" m
+            select 'existing', to_jsonb(m) - 'externalIdReversed' from tieline."externalIntegrationMapping" m
             where m."companyId" = company and m."entityType" = entity_type
                 and m."entityId" between entity_id and entity_id and m.integration = in_integration
                 and (m."externalId" is not null or m.link is not null)
@@ -21,7 +22,7 @@ begin
         end if;
         -- Any holder, also one that shares the id: a claim is for one entity alone. How it is found: see find_holder.
         return query
-            select 'conflict', to_jsonb(m) from tieline."externalIntegrationMapping" m
+            select 'conflict', to_jsonb(m) - 'externalIdReversed' from tieline."externalIntegrationMapping" m
             where m."companyId" = company and m.integration = in_integration and m."entityType" = entity_type
                 and m."externalId" between external_id and external_id and m."entityId" <> entity_id
             order by m."externalId" limit 1;
@@ -39,7 +40,7 @@ begin
                     where m."externalId" is null and m.link is null
                     returning m.*
                 )
-                select 'created', to_jsonb(made) from made;
+                select 'created', to_jsonb(made) - 'externalIdReversed' from made;
             if found then
                 return;
             end if;

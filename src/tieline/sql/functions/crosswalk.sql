@@ -9,6 +9,7 @@ create or replace function crosswalk(
 #variable_conflict use_column
 begin
     if entity_ids is null then
+        perform tieline.require_systems(company, from_integration);
         return query select c.*
         from tieline.crosswalk_of_ids(company, from_integration, external_ids, entity_type) c;
     else

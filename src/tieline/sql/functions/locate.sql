@@ -11,6 +11,7 @@ declare
     ids constant integer := json_array_length(entity_ids);
     bytes constant bigint := octet_length(entity_ids::text);
 begin
+    perform tieline.require_systems(company, in_integration);
     return query
     with asked as materialized (
         select a.id, a.position from json_array_elements_text(entity_ids) with ordinality a (id, position)

@@ -7,7 +7,9 @@ begin
     for company, images in
         select o.company, array_agg(o.image)
         from (
-            select r."companyId" as company, to_jsonb(r) as image, row_number() over () / 10000 as chunk from old_rows r
+            select r."companyId" as company, to_jsonb(r) - 'externalIdReversed' as image,
+                row_number() over () / 10000 as chunk
+            from old_rows r
         ) o
         group by o.company, o.chunk
         order by o.chunk

@@ -12,6 +12,7 @@ declare
     ids constant integer := json_array_length(external_ids);
     bytes constant bigint := octet_length(external_ids::text);
 begin
+    perform tieline.require_systems(company, from_integration);
     return query
     with asked as materialized (
         select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)

@@ -16,6 +16,8 @@ begin
     new."createdBy" := old."createdBy";
     new."updatedAt" := old."updatedAt";
     new."updatedBy" := old."updatedBy";
+    -- PostgreSQL makes the reversed id only after this trigger.
+    new."externalIdReversed" := old."externalIdReversed";
     if new is distinct from old then
         new."updatedAt" := now();
         new."updatedBy" := nullif(current_setting('tieline.actor', true), '');

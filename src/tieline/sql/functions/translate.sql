@@ -3,13 +3,13 @@
 create or replace function translate(
     company text, from_integration text, to_integration text, entity_type text, external_ids json
 )
-    returns table ("externalId" text, status text, translations jsonb)
-    language plpgsql stable set enable_nestloop = off as $$
+    returns table ("externalId" text, status text, translations jsonb) language plpgsql stable set enable_nestloop = off as $$
 #variable_conflict use_column
 declare
     ids constant integer := json_array_length(external_ids);
     bytes constant bigint := octet_length(external_ids::text);
 begin
+    perform tieline.require_systems(company, from_integration, to_integration);
     return query
     with asked as materialized (
         select a.id, a.position from json_array_elements_text(external_ids) with ordinality a (id, position)

@@ -2,6 +2,8 @@ create or replace trigger stamp before insert or update on "externalIntegrationM
     for each row execute function stamp_mapping();
 create or replace trigger stamp before insert or update on "externalSystem"
     for each row execute function stamp_system();
+create or replace trigger check_system after insert or update on "externalSystem"
+    for each row execute function check_system();
 create or replace trigger record_inserts after insert on "externalIntegrationMapping"
     referencing new table as new_rows for each statement execute function record_inserts();
 create or replace trigger record_updates after update on "externalIntegrationMapping"

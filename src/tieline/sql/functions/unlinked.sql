@@ -14,6 +14,7 @@ declare
     others text[];
     high text;
 begin
+    perform tieline.require_systems(company, in_integration, coalesce(linked_in, in_integration));
     others := array(
         select m."entityId" from tieline."externalIntegrationMapping" m
         where m."companyId" = company and m."entityType" = entity_type and m.integration = in_integration

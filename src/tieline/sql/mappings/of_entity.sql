@@ -1,4 +1,4 @@
-select coalesce(json_agg(row_to_json(shown) order by shown.integration), '[]')
+select coalesce(json_agg(to_jsonb(shown) - 'externalIdReversed' order by shown.integration), '[]')
 from (
     select m.*, coalesce(s.active, false) as "isCurrent"
     from tieline."externalIntegrationMapping" m

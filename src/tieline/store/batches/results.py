@@ -1,12 +1,13 @@
 """The results of a batch: each row's outcome and, if it did not land, the reason in words and in fields."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from tieline.store.batches.plan import Decision, Entity, Standing
 from tieline.store.batches.rows import RowError
+from tieline.wire import unknown_system
 
 SAME_ID, SAME_MAPPING = "23505", "21000"
 REFUSED = frozenset({"conflict", "skipped"})
@@ -52,6 +53,12 @@ class Result(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     mapping_id: str | None = None
     problem: RowProblem | None = None
     moved_from: list[MappingKey] | None = None
+
+
+def system_unknown(number: int, integration: str, known: Sequence[str]) -> Result:
+    """The result of a row that a strict company refuses; `known`: names of its systems."""
+    message, hint = unknown_system.message(integration), unknown_system.hint(integration, known)
+    return Result(number, "invalid", problem=RowProblem(unknown_system.CODE, message, hint=hint))
 
 
 def invalid(number: int, error: RowError) -> Result:

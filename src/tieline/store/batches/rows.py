@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from tieline.wire import halves, misfit
+from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 from tieline.wire.pieces import Walk
 
@@ -80,7 +81,8 @@ _list_decoder = msgspec.json.Decoder(list[MappingRow])
 _raw_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-# SQLSTATEs: a value that no column can hold, a blank one, a unique key too long for its index, another company's row.
+# SQLSTATEs: a value that no column can hold, one that breaks a rule such as a blank one, a unique key too long for its
+# index, another company's row.
 INVALID, BLANK, TOO_LONG, FOREIGN = "22023", "23514", "54000", "42501"
 
 
@@ -190,6 +192,8 @@ def _check_texts(row: MappingRow) -> None:
         if name in NOT_BLANK and is_blank(value):
             raise RowError(f"{FIELDS[name]} must not be blank", BLANK)
         require_storable(FIELDS[name], halves.unstorable(value))
+    if isinstance(row.link, str) and not is_http(row.link):
+        raise RowError("link must be an absolute http or https address", BLANK)
 
 
 def _check_length(row: MappingRow, company_id: str) -> None:

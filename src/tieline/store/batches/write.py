@@ -10,8 +10,9 @@ from tieline.sql.statement import json_text, shipped
 from tieline.store.batches import find, rows
 from tieline.store.batches.find import Batch, Options
 from tieline.store.batches.plan import Decision, Entity, Plan, Standing, plan
-from tieline.store.batches.results import Result, invalid, results
+from tieline.store.batches.results import Result, invalid, results, system_unknown
 from tieline.store.batches.rows import MappingRow, RowError, given
+from tieline.wire import unknown_system
 
 # The most attempts of a batch that collides with other writers.
 ATTEMPTS_MAX = 8
@@ -65,6 +66,10 @@ def write(
             is_exclusive = True
             if attempts == ATTEMPTS_MAX:
                 raise errors.SerializationFailure("The batch met other writers at every attempt.") from error
+        except psycopg.DatabaseError as error:
+            if error.sqlstate != unknown_system.CODE:
+                raise
+            refused += _take_out_unknown(conn, company_id, valid)
         else:
             return sorted([*landed, *refused], key=_index) if refused else landed
 
@@ -100,6 +105,23 @@ def _take_out_unfit(conn: psycopg.Connection, valid: dict[int, MappingRow]) -> l
         invalid(numbers[place - 1], RowError(_unfit(column, state)))
         for place, column, state in found
         if valid.pop(numbers[place - 1], None) is not None
+    ]
+
+
+def _take_out_unknown(conn: psycopg.Connection, company_id: str, valid: dict[int, MappingRow]) -> list[Result]:
+    """Remove the rows that would make mappings in systems which the strict company does not know. Gives their results.
+
+    No row is found if the system has been added in the meantime: then the batch is tried again as it is.
+    """
+    numbers = list(valid)
+    keys = [
+        {"entityType": row.entity_type, "entityId": row.entity_id, "integration": row.integration}
+        for row in valid.values()
+    ]
+    found: list[tuple[int, list[str]]]
+    found = conn.execute(shipped("batches/find_unknown"), (company_id, json_text(keys))).fetchall()
+    return [
+        system_unknown(numbers[place - 1], valid.pop(numbers[place - 1]).integration, known) for place, known in found
     ]
 
 
