@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: int
     database_url: str
     data_dir: str
+    system_user: str
+    make_system_user: Literal["yes", "no"]
     body_bytes_max: int
     open_body_bytes_max: int
     open_body_timeout_ms: int

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from tieline.cli.machine import Finding, of_machine
 from tieline.cli.terminal import AsJson, Options, show
-from tieline.postgres import embedded
+from tieline.postgres import database
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
 from tieline.postgres.migrate import Difference
@@ -40,7 +40,7 @@ def examine(options: Options) -> list[Finding]:
         return [*findings, Finding("database", "not there yet", "Make it with: tieline migrate")]
     try:
         with ExitStack() as stack:
-            dsn = settings.database_url or stack.enter_context(embedded.running(settings.data_path))
+            dsn = settings.database_url or stack.enter_context(database.reached(settings))
             before = time.time()
             with refusals():
                 found = examine_database(dsn)

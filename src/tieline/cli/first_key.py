@@ -22,7 +22,7 @@ FILE = "admin.key"
 KEY = re.compile(r"tl_[A-Za-z0-9_-]{43}")
 
 
-def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | None:
+def ensure(conn: Connection, settings: Settings) -> Path | None:
     """Make the first company and API key of an empty registry; returns the key's file, or None if it was not empty.
 
     The file is written before the commit: after a crash in between, the next start registers the key of the file.
@@ -30,8 +30,8 @@ def ensure(conn: Connection, data_path: Path, *, has_embedded: bool) -> Path | N
     with conn.transaction():
         if not companies.add_first(conn, COMPANY, COMPANY):
             return None
-        database_user.make_folder(data_path, database_user.database_user() if has_embedded else None)
-        path = data_path / FILE
+        _make_folder(settings)
+        path = settings.data_path / FILE
         key = left(path) or _written(path)
         keys.create(conn, NewKey(COMPANY, NAME, "api.admin"), key)
         return path
@@ -59,7 +59,7 @@ def renewed(settings: Settings) -> Generator[Renewal]:
 
     Before it the key stands in a file beside, so that it cannot get lost for want of space.
     """
-    database_user.make_folder(settings.data_path, None if settings.database_url else database_user.database_user())
+    _make_folder(settings)
     path = settings.data_path / FILE
     key = keys.made()
     beside = _beside(path, key)
@@ -70,6 +70,12 @@ def renewed(settings: Settings) -> Generator[Renewal]:
             beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _make_folder(settings: Settings) -> None:
+    # Without an embedded database, nobody else needs to reach the folder.
+    path, chosen = settings.data_path, database_user.chosen(settings)
+    database_user.make_folder(path, None if settings.database_url else database_user.user_of(path, chosen))
 
 
 def left(path: Path) -> str | None:

@@ -40,7 +40,7 @@ def serve(
                 say("A pooler such as PgBouncer is in between: each transaction brings its settings to the database.")
             if walls := rights.open_walls(conn):
                 raise RefusalError(f"{OPEN} {', '.join(walls)}. Mend it as tieline doctor says.")
-            path = first_key.ensure(conn, settings.data_path, has_embedded=not settings.database_url)
+            path = first_key.ensure(conn, settings)
         if path is not None:
             say(f"The registry is new: the key for the company {first_key.COMPANY!r} is in {path}")
         try:
@@ -59,7 +59,7 @@ def alone(settings: Settings, refusal: str) -> Generator[None]:
     if settings.database_url:
         yield
         return
-    account.make_folder(settings.data_path, account.database_user())
+    account.make_folder(settings.data_path, account.user_of(settings.data_path, account.chosen(settings)))
     with account.lock_file(settings.data_path / "serve.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,9 @@ PostgreSQL refuses to run as root, so root starts it as a system user of its own
 folders only; another folder that this user cannot enter is an error that names it.
 """
 
+import errno
 import fcntl
+import logging
 import os
 import pwd
 import shutil
@@ -18,6 +20,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
+
+from tieline.settings import Settings
 
 ACCOUNT = "tieline"
 # The entries of a data folder. One with other entries is not Tieline's own, and keeps its mode.
@@ -37,15 +41,60 @@ class User:
     gid: int
 
 
-def database_user() -> User | None:
-    """The user to switch to, added if there is none; None when Tieline does not run as root."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system user for a new database of root's: its name, and if it may be added where there is none."""
+
+    name: str = ACCOUNT
+    may_be_added: bool = True
+
+
+def chosen(settings: Settings) -> Account:
+    """The account of the settings."""
+    return Account(settings.system_user, settings.make_system_user == "yes")
+
+
+def user_of(data_path: Path, account: Account) -> User | None:
+    """The user that runs the database of a data folder: the owner of its cluster, else the account.
+
+    None when Tieline does not run as root.
+    """
     if os.geteuid() != 0:
         return None
     try:
-        entry = pwd.getpwnam(ACCOUNT)
+        owner = (data_path / "postgres").lstat()
+    except FileNotFoundError:
+        return database_user(account)
+    try:
+        name = pwd.getpwuid(owner.st_uid).pw_name
     except KeyError:
+        name = str(owner.st_uid)
+    return User(name, owner.st_uid, owner.st_gid)
+
+
+def database_user(account: Account = Account()) -> User | None:
+    """The user to switch to, added if there is none; None when Tieline does not run as root.
+
+    Raises:
+        EmbeddedError: there is none, and none may or can be added.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(account.name)
+    except KeyError:
+        if not account.may_be_added:
+            raise EmbeddedError(
+                f"PostgreSQL does not run as root, there is no system user {account.name!r}, and the setting "
+                f"make_system_user is no. Add it with: {' '.join(_adding(account.name))}, name another one by the "
+                f"setting system_user, run Tieline as another user, or give --database-url."
+            ) from None
         with _accounts_locked():
-            entry = _add_account()
+            entry = _add_account(account.name)
+    if entry.pw_uid == 0:
+        raise EmbeddedError(
+            f"PostgreSQL does not run as root, and the user {account.name!r} is root. Name another one."
+        )
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
@@ -63,24 +112,31 @@ def _accounts_locked() -> Generator[None]:
         os.close(folder)
 
 
-def _add_account() -> pwd.struct_passwd:
+def _add_account(name: str) -> pwd.struct_passwd:
     try:
-        return pwd.getpwnam(ACCOUNT)
+        return pwd.getpwnam(name)
     except KeyError:
         pass
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
     try:
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(_adding(name), check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         try:
             # Another process may have added it meanwhile.
-            return pwd.getpwnam(ACCOUNT)
+            return pwd.getpwnam(name)
         except KeyError:
             raise EmbeddedError(
-                f"PostgreSQL does not run as root and the system user {ACCOUNT!r} could not be added ({error}). "
+                f"PostgreSQL does not run as root and the system user {name!r} could not be added ({error}). "
                 f"Add it, run Tieline as another user, or give --database-url."
             ) from error
-    return pwd.getpwnam(ACCOUNT)
+    # Commands have no log; without one, this goes to standard error.
+    logging.getLogger(__name__).warning(
+        "Made the system user %r, which runs the embedded PostgreSQL, since that does not run as root.", name
+    )
+    return pwd.getpwnam(name)
+
+
+def _adding(name: str) -> list[str]:
+    return ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
 
 
 def make_folder(data_path: Path, user: User | None) -> None:
@@ -101,8 +157,24 @@ def make_folder(data_path: Path, user: User | None) -> None:
 
 
 def lock_file(path: Path) -> IO[str]:
-    """A file to lock, which only its owner may open: all users may pass through root's data folder."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a")
+    """A file to lock, which only its owner may open: all users may pass through root's data folder.
+
+    Raises:
+        EmbeddedError: there is a link or a device in its place.
+    """
+    try:
+        # In a folder of somebody else's, a link could lead root to any file.
+        opened = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+        )
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise EmbeddedError(f"{path} is to be a lock file and is something else. Remove it.") from error
+        raise
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise EmbeddedError(f"{path} is to be a lock file and is something else. Remove it.")
+    return os.fdopen(opened, "a")
 
 
 def require_reachable(data_path: Path, user: User | None) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tieline.postgres import embedded, pooler
+from tieline.postgres import account, embedded, pooler
 from tieline.postgres.migrate import OtherReleaseError, migrate
 from tieline.postgres.refusal import refusals
 from tieline.settings import Settings
@@ -49,7 +49,7 @@ def reached(settings: Settings) -> Generator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    with embedded.running(settings.data_path) as dsn:
+    with embedded.running(settings.data_path, account.chosen(settings)) as dsn:
         yield dsn
 
 

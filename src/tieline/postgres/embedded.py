@@ -19,8 +19,9 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tieline.postgres import account as database_user
-from tieline.postgres.account import EmbeddedError
+from tieline.postgres.account import Account, EmbeddedError
 
+DEFAULT_ACCOUNT = Account()
 DATABASE = "tieline"
 SUPERUSER = "postgres"
 START_SECONDS_MAX = 600
@@ -79,8 +80,10 @@ HBA = "local all all trust\n"
 
 
 @contextmanager
-def running(data_path: Path) -> Generator[str]:
+def running(data_path: Path, account: Account = DEFAULT_ACCOUNT) -> Generator[str]:
     """A connection string for the database of this data folder, which is started if it does not run.
+
+    `account`: the system user of a new database, if root makes it.
 
     Any number of processes may be inside at a time; the last one to leave stops the server. A killed process leaves
     the server running, and the next process takes it over.
@@ -88,11 +91,11 @@ def running(data_path: Path) -> Generator[str]:
     Raises:
         EmbeddedError: the folder or the server cannot be used; the text says why and what to do.
     """
-    database_user.make_folder(data_path, database_user.database_user())
+    database_user.make_folder(data_path, database_user.user_of(data_path, account))
     with database_user.lock_file(data_path / "postgres.users.lock") as users:
         with _turn(data_path):
             fcntl.flock(users, fcntl.LOCK_SH)
-            dsn = _ensure_running(data_path)
+            dsn = _ensure_running(data_path, account)
         try:
             yield dsn
         finally:
@@ -104,7 +107,7 @@ def running(data_path: Path) -> Generator[str]:
 def ensure_running(data_path: Path) -> str:
     """Start the server again if it has ended. Call it only inside `running`."""
     with _turn(data_path):
-        return _ensure_running(data_path)
+        return _ensure_running(data_path, DEFAULT_ACCOUNT)
 
 
 @contextmanager
@@ -123,9 +126,9 @@ def _is_last(users: int) -> bool:
     return True
 
 
-def _ensure_running(data_path: Path) -> str:
+def _ensure_running(data_path: Path, account: Account) -> str:
     cluster = data_path / "postgres"
-    user = database_user.database_user()
+    user = database_user.user_of(data_path, account)
     database_user.require_reachable(data_path, user)
     binaries = database_user.reachable_binaries(data_path, user)
     if not (cluster / "PG_VERSION").is_file():
@@ -146,7 +149,10 @@ def _initialize(data_path: Path, binaries: Path, user: database_user.User | None
     if user is not None:
         os.chown(fresh, user.uid, user.gid)
     _run([binaries / "initdb", "-D", fresh, *INITDB], user)
-    (fresh / "pg_hba.conf").write_text(HBA, encoding="ascii")
+    # The folder is the database user's by now, and root must not follow a link of that user's.
+    hba = os.open(fresh / "pg_hba.conf", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(hba, "w", encoding="ascii") as file:
+        file.write(HBA)
     fresh.rename(data_path / "postgres")
 
 
@@ -231,12 +237,16 @@ def _quoted(value: str) -> str:
 
 def _tail(cluster: Path) -> str:
     logs = [cluster / "start.log", *(cluster / "log").glob("*.log")]
-    newest = max((log for log in logs if log.is_file()), key=lambda log: log.stat().st_mtime, default=None)
+    newest = max(
+        (log for log in logs if log.is_file() and not log.is_symlink()),
+        key=lambda log: log.stat().st_mtime,
+        default=None,
+    )
     return " ".join(newest.read_text(errors="replace").splitlines()[-4:]) if newest else ""
 
 
 def _stop(data_path: Path) -> None:
-    user = database_user.database_user()
+    user = database_user.user_of(data_path, DEFAULT_ACCOUNT)
     cluster = data_path / "postgres"
     if _postmaster(cluster) is not None:
         binaries = database_user.reachable_binaries(data_path, user)
