@@ -10,6 +10,9 @@ from tieline.transfer.heading import Heading, are_blank, heading, likeness
 from tieline.transfer.source import LINE_ENDS, BrokenOffError
 
 NOT_CLOSED = "a quote opens here and is not closed before the end of the file"
+NOT_CLOSED_HERE = "a quote opens here and is not closed on this line"
+# Some programs end a text with Ctrl-Z.
+END_OF_TEXT = b"\x1a"
 SEPARATORS = (",", ";", "\t")
 TAB = "\t"
 # Excel writes and honours a first line that tells the separator.
@@ -132,18 +135,18 @@ def _told(text: str, what: What, separators: Sequence[str]) -> tuple[list[Cell],
         ValueError: a quote stands where none may.
     """
     found: list[tuple[int, int, list[Cell], str]] = []
-    reason = NOT_CLOSED
+    reasons: list[str] = []
     for place, separator in enumerate(separators):
         try:
             cells = fields(text, separator)
         except _OpenQuoteError:
-            continue
+            reasons.append(NOT_CLOSED_HERE)
         except ValueError as error:
-            reason = str(error)
+            reasons.append(str(error))
         else:
             found.append((likeness(cells, what), -place, cells, separator))
     if not found:
-        raise ValueError(reason)
+        raise ValueError(reasons[0])
     _, _, cells, separator = max(found)
     return cells, separator
 
@@ -152,7 +155,7 @@ def _records(pieces: Lines, separator: str) -> Generator[tuple[int, list[Cell]] 
     number = 0
     try:
         for number, line in pieces:
-            if line.isspace():
+            if line.isspace() or line == END_OF_TEXT:
                 continue
             if len(line) > RECORD_BYTES_MAX:
                 _skip(pieces, line)
@@ -185,8 +188,9 @@ def _many_lines(pieces: Lines, number: int, line: bytes, separator: str) -> tupl
                 return Refused(number, NOT_CLOSED)
             except ValueError as error:
                 return Refused(number, str(error))
-    more = f"; the {len(parts) - 1} lines after it belong to it" if len(parts) > 1 else ""
-    return Refused(number, NOT_CLOSED + more)
+    after = len(parts) - 1
+    more = "; the line after it belongs to it" if after == 1 else f"; the {after} lines after it belong to it"
+    return Refused(number, NOT_CLOSED + (more if after else ""))
 
 
 def _skip(pieces: Lines, begun: bytes) -> None:

@@ -15,8 +15,9 @@ ZIP = b"PK\x03\x04"
 # The container of an .xls, and of a workbook that is protected by a password.
 OLE = b"\xd0\xcf\x11\xe0"
 PDF = b"%PDF"
-# The least bytes that begin each kind of file.
-MARKUP = (b"<", b"\xef\xbb\xbf<", b"\r\n<", b"\n<")
+# The first bytes of a text that are looked at, the ones that may stand before its first sign, and those of UTF-16.
+START_BYTES, BEFORE, ZERO = 256, b"\xff\xfe\xef\xbb\xbf \t\r\n", b"\0"
+MARKUP, JSON = b"<", (b"{", b"[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def _read(head: bytes, pieces: Iterator[bytes], form: Format, what: What, option
         raise FileRefusedError(
             "The file is an .xls workbook or one that is protected by a password; save it as .xlsx without a password."
         )
-    if head.startswith(MARKUP):
+    start = head[:START_BYTES].translate(None, ZERO).lstrip(BEFORE)
+    if start.startswith(MARKUP):
         raise FileRefusedError("The file is a web page (HTML) or XML, not a table; save it as .xlsx or CSV.")
     if head.startswith(PDF):
         raise FileRefusedError("The file is a PDF, not a table; save it as .xlsx or CSV.")
@@ -68,6 +70,8 @@ def _read(head: bytes, pieces: Iterator[bytes], form: Format, what: What, option
         raise FileRefusedError(f"The file is no workbook but text; give --format {either(TEXT_FORMATS)}.")
     if options.sheet:
         raise FileRefusedError("Only workbooks have sheets, and the file is text.")
+    if form != "ndjson" and start.startswith(JSON):
+        raise FileRefusedError("The file is JSON; give --format ndjson (one object a line).")
     if form == "ndjson":
         return ndjson_file.read(lines(head, pieces), what)
     return csv_file.read(lines(head, pieces), what, form)
