@@ -299,11 +299,11 @@ def element_exists(element_id: int | None) -> Problem:
     return Problem("conflict", 409, "23505", f"There is an element {element_id} already.")
 
 
-def system_unknown(system_url: str) -> Problem:
+def system_unknown(system_url: str, scope: Scope = "body") -> Problem:
     """The company has no active external system at the address. There is no fallback to another one."""
     message = "The company has no active external system with this systemUrl."
     error = FieldError(
-        "body", "systemUrl", "input-parameter-error", f"There is no active external system at {system_url}."
+        scope, "systemUrl", "input-parameter-error", f"There is no active external system at {system_url}."
     )
     return Problem("input-parameter-error", 400, "22023", message, errors=[error])
 

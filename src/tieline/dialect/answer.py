@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tieline.dialect import openapi, problems
+from tieline.dialect import database_words, openapi, problems
 from tieline.dialect.openapi import describe
 from tieline.dialect.plan import calls
 from tieline.dialect.plan.model import Insert, Read, Update, Write
@@ -148,6 +148,9 @@ def problem(
             detail = f"Key ({names})=({first}) already exists."
             identity = made.model.node.resource.identity[0].name
             hint = hint if second is None else f"It is held by the row whose {identity} is {second}"
+    ours = database_words.of(sqlstate, message, constraint)
+    if ours is not None:
+        message, detail, hint = ours, None, None
     return problems.from_database(sqlstate, message, detail, hint)
 
 

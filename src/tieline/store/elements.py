@@ -38,7 +38,7 @@ async def list_by_external_id(
         connections, session, "elements/list_by_external_id", str(last_id), str(size), external_id, system_url
     )
     if rows[0][3] == b"f":
-        raise problems.system_unknown(str(system_url))
+        raise problems.system_unknown(str(system_url), "query")
     return _page(rows[0])
 
 

@@ -203,7 +203,8 @@ def _stopped(records: Sequence[Record], error: psycopg.Error, *, is_committing: 
     lines = f"lines {records[0].line} to {records[-1].line}" if records else "the first lines"
     report = refusal.refused(error)
     problem = as_problem(report)
-    said = problem.message if problem else report.message
+    # PostgreSQL's own words speak of its tables; the log of the database has them.
+    said = problem.message if problem else f"the database refused it ({report.sqlstate})"
     if isinstance(error, COLLISIONS):
         said = "other writers were in its way at every attempt"
     said = said.strip().rstrip(".")

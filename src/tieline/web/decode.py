@@ -148,14 +148,23 @@ def _invalid(said: str) -> Problem:
     return problems.validation_failed(FieldError("body", path or None, code, message))
 
 
+def check_not_blank(path: str, value: str) -> None:
+    """Refuse a text that is blank.
+
+    Raises:
+        Problem: 400, it is.
+    """
+    if is_blank(value):
+        raise problems.validation_failed(FieldError("body", path, "blank", f"{path} must not be blank."))
+
+
 def check_text(path: str, value: str, length_max: int) -> None:
     """Refuse a text that is blank or too long, or that PostgreSQL cannot store.
 
     Raises:
         Problem: 400, it is not.
     """
-    if is_blank(value):
-        raise problems.validation_failed(FieldError("body", path, "blank", f"{path} must not be blank."))
+    check_not_blank(path, value)
     if len(value) > length_max:
         message = f"{path} must have at most {length_max} characters."
         raise problems.validation_failed(FieldError("body", path, "too-long", message))

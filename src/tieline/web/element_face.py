@@ -148,6 +148,7 @@ async def unlink(server: Server, request: Request, caller: Caller) -> Answer:
     require_scope(caller, "api.write")
     element_id = decode.element_id(request.parameters["id"])
     given = await decode.body(request, server, UnlinkRequest, default=UnlinkRequest())
+    _check_system_url(given.system_url)
     wanted = Unlink(_value(given.system_url), historical=given.system_url is None)
     return Answer(200, JSON, await mappings.unlink(server.connections, caller.session(request), element_id, wanted))
 
@@ -165,6 +166,7 @@ def _wanted_link(given: LinkRequest) -> Link:
     elif is_flat:
         message = "Give externalId and link inside externalElement or beside it, not both."
         raise problems.validation_failed(FieldError("body", "externalElement", "two-forms", message))
+    _check_system_url(given.system_url)
     external_id, address = nested.external_id, nested.link
     if external_id is UNSET and address is UNSET:
         message = "At least one of externalId and link is needed."
@@ -180,6 +182,11 @@ def _wanted_link(given: LinkRequest) -> Link:
         link=_value(address),
         has_link=address is not UNSET,
     )
+
+
+def _check_system_url(given: str | UnsetType | None) -> None:
+    if isinstance(given, str):
+        decode.check_not_blank("systemUrl", given)
 
 
 def _value(given: T | UnsetType | None) -> T | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tieline import __version__
 from tieline.web import element_face
-from tieline.web.element_schemas import ELEMENT_ID, Json, reference, schemas
+from tieline.web.element_schemas import ELEMENT_ID, NOT_BLANK, Json, reference, schemas
 
 BINDINGS = "external systems"
 PARAMETERS: Json = {
@@ -76,7 +76,9 @@ def _elements() -> Json:
         _query("size", page_size, "How many elements a page has."),
         _query("externalId", {"type": "string"}, "Only the elements with this external id."),
         _query(
-            "systemUrl", {"type": "string", "minLength": 1}, "The external system of externalId; only together with it."
+            "systemUrl",
+            {"type": "string", "minLength": 1, "pattern": NOT_BLANK},
+            "The external system of externalId; only together with it.",
         ),
     ]
     page, element = reference("schemas", "ElementPage"), reference("schemas", "Element")

@@ -168,7 +168,9 @@ def _load(dsn: str, file: IO[bytes], asked: ImportAsked, report: Report, progres
         raise _stopped(progress, report, str(error)) from error
     except DatabaseError as error:
         problem = as_problem(error)
-        raise _stopped(progress, report, problem.message if problem else error.message) from error
+        raise _stopped(
+            progress, report, problem.message if problem else f"the database refused it ({error.sqlstate})"
+        ) from error
 
 
 def _stopped(progress: Progress, report: Report, reason: str) -> Problem:
