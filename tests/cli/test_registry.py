@@ -1,5 +1,7 @@
 # ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import hashlib
+import json
+import secrets
 
 import pytest
 from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
@@ -9,6 +11,18 @@ def test_a_company_is_added_once_and_listed(command, company):
     again = command("company", "add", company)
     assert (again.code, again.out, again.err) == (1, "", f"There is a company '{company}' already.\n")
     assert company in [line.split("\t")[0] for line in command("company", "list").out.splitlines()]
+
+
+def test_a_company_that_is_strict_refuses_systems_that_it_does_not_have(command):
+    name = f"co-{secrets.token_hex(6)}"
+    assert command("company", "add", name, "--strict").code == 0
+    [listed] = [one for one in json.loads(command("company", "list", "--json").out) if one["id"] == name]
+    assert listed["isStrict"] is True
+    command("system", "set", "xero", "--company", name)
+    text = "entityType,entityId,integration,externalId\nitem,1,xero,A\nitem,2,xreo,B\n"
+    done = command("import", "-", "--company", name, "--what", "mappings", "--format", "csv", stdin=text)
+    assert (done.code, done.out[:10]) == (1, "1 created,")
+    assert "xreo" in done.err
 
 
 def test_a_company_is_removed_when_its_id_is_typed_again(command, company, database):
@@ -124,6 +138,21 @@ def test_a_system_that_cannot_be_is_refused_with_a_sentence(command, company, ar
     assert refused.code == 1
     assert refused.err.startswith(f"The external system was not set: {reason}")
     assert list(systems(command, company)) == ["a"]
+
+
+def test_a_system_says_after_which_time_a_mapping_is_old(command, company):
+    def seconds():
+        [system] = json.loads(command("system", "list", "--company", company, "--json").out)
+        return system["staleAfterSeconds"]
+
+    command("system", "set", "xero", "--company", company, "--stale-after", "3600")
+    assert seconds() == 3600
+    command("system", "set", "xero", "--company", company, "--name", "Xero")
+    assert seconds() == 3600
+    command("system", "set", "xero", "--company", company, "--stale-after", "0")
+    assert seconds() is None
+    refused = command("system", "set", "xero", "--company", company, "--stale-after=-5")
+    assert (refused.code, "The external system was not set: " in refused.err) == (1, True)
 
 
 def test_a_removed_system_leaves_its_mappings(command, company, database):

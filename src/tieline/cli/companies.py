@@ -20,13 +20,16 @@ def add_company(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Its name.", show_default="the id")] = None,
+    strict: Annotated[
+        bool, Parameter(negative="", help="Refuse mappings of systems that it does not have.", show_default="no")
+    ] = False,
     options: Options | None = None,
 ) -> None:
     """Add a company."""
     if not id_.strip():
         raise RefusalError("A company's id cannot be blank.")
     with registry(options) as conn:
-        companies.add(conn, id_, name or id_)
+        companies.add(conn, id_, name or id_, is_strict=strict)
     answer(f"Added the company {id_}.")
 
 
@@ -34,7 +37,7 @@ def add_company(
 def list_companies(*, json: AsJson = False, options: Options | None = None) -> None:
     """List the companies."""
     with registry(options) as conn:
-        show(("id", "name", "created"), companies.listed(conn), as_json=json)
+        show(("id", "name", "created", "strict"), companies.listed(conn), as_json=json)
 
 
 @company_app.command(name="remove")

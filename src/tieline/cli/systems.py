@@ -23,7 +23,7 @@ system_app = App(name="system", help="The external systems of a company.")
 
 
 @system_app.command(name="set")
-def set_system(
+def set_system(  # noqa: PLR0913 -- an option each
     integration: Integration,
     /,
     *,
@@ -35,6 +35,14 @@ def set_system(
     link_template: Annotated[
         str | None,
         Parameter(help="The address of a record, with {externalId} in it; empty removes it.", show_default=STAYS),
+    ] = None,
+    stale_after: Annotated[
+        int | None,
+        Parameter(
+            name="--stale-after",
+            help="Seconds after which a mapping that was not synchronised is old; 0 removes it.",
+            show_default=STAYS,
+        ),
     ] = None,
     default: Annotated[
         bool | None, Parameter(help="Whether it is used where a request names no system.", show_default=STAYS)
@@ -51,6 +59,7 @@ def set_system(
         name=_text(name),
         system_url=_text(system_url),
         link_template=_text(link_template),
+        stale_after_seconds=UNSET if stale_after is None else stale_after or None,
         is_default=UNSET if default is None else default,
         active=UNSET if inactive is None else not inactive,
     )

@@ -30,6 +30,7 @@ class Company(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     name: str
     created_at: datetime
+    is_strict: bool = False
 
 
 def act(conn: psycopg.Connection, session: Session) -> None:

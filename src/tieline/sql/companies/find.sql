@@ -1,1 +1,1 @@
-select id, name, "createdAt" from tieline.company where id = $1
+select id, name, "createdAt", "isStrict" from tieline.company where id = $1

@@ -1,1 +1,1 @@
-select id, name, "createdAt" from tieline.company order by id
+select id, name, "createdAt", "isStrict" from tieline.company order by id
