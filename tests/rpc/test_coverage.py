@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from conftest import new_database
+
 MAPPINGS = "/externalIntegrationMapping"
 KEY = "entityType,entityId,integration"
 MERGE = {"Prefer": "resolution=merge-duplicates"}
@@ -280,6 +282,24 @@ def test_counting_a_company_anew_beside_its_writers_changes_nothing(client, acme
         for one in done:
             one.result()
     require_exact(acme, client)
+
+
+@pytest.mark.parametrize("table", ["externalIntegrationMapping", "element"])
+def test_a_table_that_is_emptied_as_a_whole_is_counted_anew(postgres, table):
+    with new_database(postgres) as own:
+        own.execute("insert into tieline.company (id, name) values ('acme', 'Acme')")
+        own.execute("insert into tieline.element (\"companyId\", id, title) values ('acme', 1, 'x'), ('acme', 2, 'x')")
+        own.execute(
+            """insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration)
+            values ('acme', 'element', '2', 'crm'), ('acme', 'item', '1', 'crm')"""
+        )
+        own.execute("select tieline.fold_counts('acme')")
+        own.execute(f'truncate tieline."{table}"')
+        shown = own.execute("select \"entityType\", known from tieline.coverage('acme', null)")
+        assert shown == ([] if table != "element" else [("element", 1), ("item", 1)])
+        assert own.execute("select tieline.miscounted('acme')") == [(0,)]
+        known = own.execute("select \"entityType\", known from tieline.known_now('acme') order by 1")
+        assert known == ([("element", 2)] if table != "element" else [("element", 1), ("item", 1)])
 
 
 def test_counts_go_with_their_company(acme, database):

@@ -37,6 +37,25 @@ def test_postgrest_asks_by_get_and_narrows_the_answer(postgrest):
         assert (found.data, found.count) == ([{"externalId": "A", "entityId": "1"}], 1)
 
 
+def test_postgrest_asks_for_all_systems_and_for_what_is_missing(postgrest):
+    postgrest.rpc("link_many", {"mappings": [ITEM, {**ITEM, "entityId": "{6F96}", "externalId": "B"}]}).execute()
+    asked = {"entityType": "item", "entityIds": ["1", "{6F96}", "x,y"]}
+    for get in (False, True):
+        found = postgrest.rpc("crosswalk", asked, get=get).execute().data
+        assert [(one["entityId"], one["status"]) for one in found] == [
+            ("1", "linked"),
+            ("{6F96}", "linked"),
+            ("x,y", "unknown"),
+        ]
+    missing = postgrest.rpc("unlinked", {"entityType": "item", "integration": "erp"}, get=True).limit(1).execute()
+    assert [one["entityId"] for one in missing.data] == ["1"]
+    covered = postgrest.rpc("coverage", {}, get=True).eq("integration", "xero").execute().data
+    assert [(one["entities"], one["known"]) for one in covered] == [(2, 2)]
+    unlinked = postgrest.rpc("unlink_many", {"integration": "xero", "entityType": "item", "externalIds": ["A", "no"]})
+    assert [one["outcome"] for one in unlinked.execute().data] == ["deleted", "unknown"]
+    assert postgrest.rpc("whoami", {}, get=True).execute().data["scopes"] == ["api.read", "api.write"]
+
+
 def test_postgrest_raises_what_is_refused(postgrest):
     with pytest.raises(APIError) as raised:
         postgrest.rpc("resolve", {"integration": "xero", "externalIds": [1]}).execute()
