@@ -58,6 +58,15 @@ def test_functions_that_look_up_refuse_an_unknown_system_and_filters_do_not(stri
     refused(strict.get("/rpc/resolve", params={"integration": "hubpsot", "externalIds": "A"}))
     refused(strict.get("/rpc/locate", params={"integration": "hubpsot", "entityType": "item", "entityIds": "1"}))
     refused(strict.get("/rpc/translate", params={"from": "hubpsot", "to": "xero", "externalIds": "A"}))
+    refused(strict.get("/rpc/crosswalk", params={"integration": "hubpsot", "externalIds": "A"}))
+    items = {"entityType": "item", "integration": "hubpsot"}
+    refused(strict.get("/rpc/unlinked", params=items))
+    refused(strict.get("/rpc/unlinked", params={**items, "integration": "xero", "linkedIn": "hubpsot"}))
+    refused(strict.post("/rpc/unlink_many", json={**items, "entityIds": ["1"]}))
+    refused(strict.post("/rpc/unlink_many", json={**items, "externalIds": ["A"]}))
+    assert strict.get("/rpc/unlinked", params={**items, "integration": "Sage"}).json()[0]["entityId"] == "1"
+    assert strict.post("/rpc/unlink_many", json={"mappingIds": ["gone"]}).json()[0]["outcome"] == "deleted"
+    assert strict.get("/rpc/whoami").json()["isStrict"] is True
     refused(strict.get("/rpc/translate", params={"from": "xero", "to": "hubpsot", "externalIds": "A"}))
     refused(strict.post("/rpc/claim", json=STRAY))
     assert strict.get(MAPPINGS, params={"integration": "eq.hubpsot"}).json() == []

@@ -60,6 +60,8 @@ def unlink_many(conn: psycopg.Connection, company_id: str, given: Unlinking, row
         Problem: 413, more mappings than `rows_max` have these external ids.
         psycopg.errors.SerializationFailure: the call met other writers at every attempt.
     """
+    if given.integration is not None:
+        conn.execute(shipped("systems/require"), (company_id, given.integration))
     storable = [asked for asked in dict.fromkeys(given.ids) if halves.unstorable(asked) is None]
     attempts = 0
     while True:
