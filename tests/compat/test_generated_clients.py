@@ -106,42 +106,66 @@ def test_the_python_client_of_the_element_face_links_lists_unlinks_and_gets_toke
         assert api("tokens.revoke_token")(client=client, body=models.RevokeRequest(again.access_token, **own))
 
 
-def test_the_python_client_of_the_mapping_face_inserts_lists_and_calls(generated, acme):
-    def api(name: str):
-        return importlib.import_module(f"{generated}.mapping.api.{name}").sync
+def row(models, n: int):
+    return models.ExternalIntegrationMappingWrite(
+        entity_type="item", entity_id=str(n), integration="crm", external_id=f"C{n}"
+    )
 
+
+def mapping_api(generated: str, name: str):
+    return importlib.import_module(f"{generated}.mapping.api.{name}").sync
+
+
+@pytest.fixture
+def caller(generated, acme):
+    """A generated client of the mapping face."""
+    made = importlib.import_module(f"{generated}.mapping")
+    with made.AuthenticatedClient(base_url=acme.server.url, token=acme.keys["api.write"]) as client:
+        yield client
+
+
+def test_the_python_client_of_the_mapping_face_inserts_lists_and_changes(generated, caller, acme):
     models = importlib.import_module(f"{generated}.mapping.models")
-    clients = importlib.import_module(f"{generated}.mapping")
-
-    def row(n: int):
-        return models.ExternalIntegrationMappingWrite(
-            entity_type="item", entity_id=str(n), integration="crm", external_id=f"C{n}"
-        )
-
     table = "external_integration_mapping"
-    insert, read = api(f"{table}.insert_{table}"), api(f"{table}.read_{table}")
-    with clients.AuthenticatedClient(base_url=acme.server.url, token=acme.keys["api.write"]) as client:
-        # Nothing was asked for, so nothing comes.
-        assert insert(client=client, body=row(1)) == ""
-        shown = insert(client=client, body=[row(2), row(3)], prefer="return=representation")
-        assert [one["externalId"] for one in json.loads(shown)] == ["C2", "C3"]
-        assert insert(client=client, body=row(1)).code == "23505"
-        found = read(client=client, entity_id="in.(1,2)", order="entityId")
-        assert [one.external_id for one in found] == ["C1", "C2"]
-        assert found[0].company_id == acme.id
-        [narrow] = read(client=client, entity_id="eq.1", select="externalId")
-        assert narrow.to_dict() == {"externalId": "C1"}
-        update, delete = api(f"{table}.update_{table}"), api(f"{table}.delete_{table}")
-        assert update(client=client, body=row(9), entity_id="eq.3") is None
-        assert delete(client=client, entity_id="eq.9") is None
-        asked = api("rpc_resolve.ask_rpc_resolve")(client=client, integration="crm", external_ids=["C1", "none"])
-        assert [one.status for one in asked] == ["linked", "unknown"]
-        located = api("rpc_locate.call_rpc_locate")(
-            client=client, body=models.LocateArguments(integration="crm", entity_type="item", entity_ids=["1"])
-        )
-        assert [one.external_id for one in located] == ["C1"]
-        [landed] = api("rpc_link_many.call_rpc_link_many")(client=client, body=models.LinkManyArguments([row(4)]))
-        assert landed.outcome == "created"
+    insert, read, update, delete = (
+        mapping_api(generated, f"{table}.{verb}_{table}") for verb in ("insert", "read", "update", "delete")
+    )
+    # Nothing was asked for, so nothing comes.
+    assert insert(client=caller, body=row(models, 1)) == ""
+    shown = insert(client=caller, body=[row(models, 2), row(models, 3)], prefer="return=representation")
+    assert [one["externalId"] for one in json.loads(shown)] == ["C2", "C3"]
+    assert insert(client=caller, body=row(models, 1)).code == "23505"
+    found = read(client=caller, entity_id="in.(1,2)", order="entityId")
+    assert [one.external_id for one in found] == ["C1", "C2"]
+    assert found[0].company_id == acme.id
+    [narrow] = read(client=caller, entity_id="eq.1", select="externalId")
+    assert narrow.to_dict() == {"externalId": "C1"}
+    assert update(client=caller, body=row(models, 9), entity_id="eq.3") is None
+    assert delete(client=caller, entity_id="eq.9") is None
+
+
+def test_the_python_client_of_the_mapping_face_calls_functions(generated, caller, acme):
+    models = importlib.import_module(f"{generated}.mapping.models")
+
+    def ask(name: str, **arguments: object):
+        return mapping_api(generated, f"rpc_{name}.ask_rpc_{name}")(client=caller, **arguments)
+
+    def call(name: str, body):
+        return mapping_api(generated, f"rpc_{name}.call_rpc_{name}")(client=caller, body=body)
+
+    landed = call("link_many", models.LinkManyArguments([row(models, 1), row(models, 4)]))
+    assert [one.outcome for one in landed] == ["created", "created"]
+    asked = ask("resolve", integration="crm", external_ids=["C1", "none"])
+    assert [one.status for one in asked] == ["linked", "unknown"]
+    places = models.LocateArguments(integration="crm", entity_type="item", entity_ids=["1"])
+    assert [one.external_id for one in call("locate", places)] == ["C1"]
+    assert ask("whoami").company_id == acme.id
+    [seen] = ask("crosswalk", entity_type="item", entity_ids=["1"])
+    assert seen.links["crm"]["externalId"] == "C1"
+    ids = models.UnlinkManyArguments(integration="crm", entity_type="item", entity_ids=["4", "none"])
+    assert [one.outcome for one in call("unlink_many", ids)] == ["deleted", "unknown"]
+    [item] = ask("coverage", entity_type="item")
+    assert item.entities == 1
 
 
 @pytest.mark.skipif(NODE is None or NPM is None, reason="node is not installed")

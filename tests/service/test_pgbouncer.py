@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from conftest import Database, serving
+from conftest import Database, free_port, serving
 from pooler import PGBOUNCER, pooled
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
@@ -144,7 +144,11 @@ def test_the_connections_of_pgbouncer_keep_nothing_of_ours(client, through):
     client.post(MAPPINGS, json=mapping(1))
     client.post("/rpc/link_many", json={"mappings": [mapping(2)]})
     kept = """select current_user = session_user, current_setting('search_path'),
-        current_setting('tieline.company', true), (select count(*) from pg_prepared_statements)"""
+        current_setting('tieline.company', true) || current_setting('tieline.candidates_max', true),
+        (select count(*) from pg_prepared_statements) + (
+            select count(*) from pg_settings
+            where source = 'session' and name not in ('TimeZone', 'client_encoding', 'application_name')
+        )"""
     with (
         psycopg.connect(through.dsn) as one,
         psycopg.connect(through.dsn) as two,
@@ -180,7 +184,7 @@ def test_doctor_finds_none_where_there_is_none(database):
 
 def test_its_statement_mode_is_refused_with_the_remedy(database, open_folder):
     with pooled(database.dsn, open_folder, mode="statement") as dsn:
-        for command in (["serve", "--port", "0"], ["migrate"]):
+        for command in (["serve", "--port", str(free_port())], ["migrate"]):
             refused = tieline(dsn, *command)
             assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
             assert refused.stderr.endswith("Set pool_mode = transaction in the pooler.\n")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from tieline.cli.machine import Finding, of_machine
 from tieline.cli.terminal import AsJson, Options, show
-from tieline.postgres import database
+from tieline.postgres import database, pooler
 from tieline.postgres.account import EmbeddedError
 from tieline.postgres.examination import Database, examine_database
 from tieline.postgres.migrate import Difference
@@ -50,6 +50,8 @@ def examine(options: Options) -> list[Finding]:
         return [*findings, Finding("database", str(error), "See the sentence before.")]
     except DatabaseError as error:
         said = " ".join(error.message.split())
+        if advice := pooler.advice(said):
+            return [*findings, Finding("pooler", said, advice.removeprefix(". "))]
         return [*findings, Finding("database", f"cannot be reached: {said}", "Start it, or correct --database-url.")]
 
 
@@ -146,9 +148,7 @@ def _of_rights(found: Database, settings: Settings) -> list[Finding]:
 def _of_pooler(found: Database) -> Finding:
     if not found.is_pooled:
         return Finding("pooler", "none between Tieline and the database")
-    return Finding(
-        "pooler", f"{POOLED}: nothing is prepared, settings go with each transaction", found.pooler_advice or None
-    )
+    return Finding("pooler", f"{POOLED}: nothing is prepared, settings go with each transaction")
 
 
 def _compared(kind: str, difference: Difference, remedy_of_changed: str) -> Finding:

@@ -34,8 +34,6 @@ class Database:
     comparison: Comparison
     rights: Rights
     is_pooled: bool = False
-    # How to set the pooler; empty if nothing is wrong.
-    pooler_advice: str = ""
     may_take_role: bool = False
     open_walls: list[str] = field(default_factory=list[str])
     unreadable: list[str] = field(default_factory=list[str])
@@ -49,12 +47,17 @@ class Database:
 def examine_database(dsn: str) -> Database:
     """Look at the database of a connection string."""
     with connected(dsn) as conn:
+        if pooler.is_pooled(conn):
+            # In statement mode it refuses a transaction.
+            with conn.transaction():
+                conn.execute("select 1")
         row = conn.execute(shipped("health/examine")).fetchone()
         assert row is not None, "there is a row for the database one is in"
         version, version_text, encoding, collation, sorts_by_code_point, clock, has_registry = row
         comparison = compare(conn.execute(shipped("ledger/applied")).fetchall() if has_registry else ())
         rights = examine_rights(conn, has_registry=has_registry)
         found = Database(version, version_text, encoding, collation, sorts_by_code_point, clock, comparison, rights)
+        found.is_pooled = pooler.is_pooled(conn)
         if not found.comparison.migrations.missing:
             found.may_take_role = bool((conn.execute(shipped("health/may_take_role")).fetchone() or (False,))[0])
             found.open_walls = open_walls(conn)
@@ -63,20 +66,7 @@ def examine_database(dsn: str) -> Database:
             found.missing_routines = _names(conn, "health/missing_routines", *_routines())
             if not found.missing_routines and not found.comparison.functions.missing:
                 _check_counts(conn, found)
-        found.is_pooled = pooler.is_pooled(conn)
-        if found.is_pooled:
-            found.pooler_advice = _pooler_advice(conn)
         return found
-
-
-def _pooler_advice(conn: psycopg.Connection) -> str:
-    """Try a transaction through the pooler. It may end the connection for that."""
-    try:
-        with conn.transaction():
-            conn.execute("select 1")
-    except psycopg.Error as error:
-        return pooler.advice(str(error)).removeprefix(". ")
-    return ""
 
 
 def _check_counts(conn: psycopg.Connection, found: Database) -> None:

@@ -31,24 +31,21 @@ LIMITS = (
     "number_digits_max",
     "text_bytes_max",
 )
+SELECT = b"select "
 # PostgreSQL's number of the connection. A pooler tells its clients numbers of its own.
 BACKEND = "select pg_backend_pid()"
 
 
 def session_sql(settings: Settings, statement_timeout_ms: int) -> bytes:
     """The SQL that makes a new connection one of the server's role, with this timeout for each statement."""
-    # Before the role, which may set less.
-    files = f"set_config('temp_file_limit', '{settings.temp_file_kb_max}kB', false)"
-    limited = f", case when has_parameter_privilege('temp_file_limit', 'SET') then {files} end, "
-    return (shipped("session/quiet") + limited).encode() + _settings(settings, statement_timeout_ms, "false")
+    return _settings(settings, statement_timeout_ms, "false")
 
 
 def transaction_sql(settings: Settings, statement_timeout_ms: int) -> tuple[bytes, bytes]:
     """SETTINGS_SQL and SETTINGS_TIME_ZONE_SQL, with those of `session_sql` for the transaction alone."""
-    brought = b", " + _settings(settings, statement_timeout_ms, "true")
+    brought = _settings(settings, statement_timeout_ms, "true") + b", "
     # The request's own time zone comes after ours.
-    zone = SETTINGS_TIME_ZONE_SQL.removeprefix(SETTINGS_SQL)
-    return SETTINGS_SQL + brought, SETTINGS_SQL + brought + zone
+    return brought + SETTINGS_SQL.removeprefix(SELECT), brought + SETTINGS_TIME_ZONE_SQL.removeprefix(SELECT)
 
 
 def advice(refusal: str) -> str:
@@ -71,4 +68,8 @@ def _settings(settings: Settings, statement_timeout_ms: int, is_local: LiteralSt
     limits = {f"tieline.{name}": str(getattr(settings, name)) for name in LIMITS}
     times = {"statement_timeout": str(statement_timeout_ms), "work_mem": f"{settings.work_mem_kb}kB"}
     given = {**SESSION, **limits, **times}
-    return ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()]).encode()
+    ours = ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()])
+    # Before the role, which may set less.
+    quiet = shipped("session/quiet").replace(", false)", f", {is_local})")
+    files = f"set_config('temp_file_limit', '{settings.temp_file_kb_max}kB', {is_local})"
+    return f"{quiet}, case when has_parameter_privilege('temp_file_limit', 'SET') then {files} end, {ours}".encode()

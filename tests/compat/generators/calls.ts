@@ -62,6 +62,12 @@ async function mappings(): Promise<void> {
     body: { entityType: "item", entityId: "5", integration: "crm", externalId: "C5" },
   });
   equal(claimed.data?.outcome, "created");
+  const who = await mapping.GET("/rpc/whoami");
+  equal([who.data?.keyId, who.data?.scopes], [keyId, ["api.read", "api.write"]]);
+  const ended = await mapping.POST("/rpc/unlink_many", {
+    body: { integration: "crm", entityType: "item", entityIds: ["4", "none"] },
+  });
+  equal(ended.data?.map((one) => one.outcome), ["deleted", "unknown"]);
   const refused = await mapping.POST(table, { body: row(1) });
   equal(refused.error?.code, "23505");
 }
