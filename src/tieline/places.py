@@ -25,7 +25,7 @@ def has_room(held: int, free: int, percent: int) -> bool:
     >>> has_room(0, 2, 75), has_room(1, 1, 75), has_room(0, 1, 75)
     (True, False, True)
     """
-    return free > 0 and held < max(1, (held + free) * percent // 100)
+    return free > 0 and (held == 0 or held < (held + free) * percent // 100)
 
 
 class Queue:
@@ -99,10 +99,10 @@ class Places:
 
     def take_now(self, party: str) -> bool:
         """Take a place if there is one for this party."""
-        held = self._held.get(party, 0)
-        if not has_room(held, self._free, self._share_percent if party else 100):
+        held, free = self._held.get(party, 0), self._free
+        if not has_room(held, free, self._share_percent if party else 100):
             return False
-        self._free -= 1
+        self._free = free - 1
         self._held[party] = held + 1
         return True
 
@@ -132,7 +132,9 @@ class Places:
     def give_back(self, party: str) -> None:
         """Leave a place; those who wait get it."""
         self.lose_held(party)
-        self.add(1)
+        self._free += 1
+        if self._queue.length:
+            self._hand_on()
 
     def add(self, count: int) -> None:
         """There are so many more free places."""

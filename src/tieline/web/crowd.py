@@ -6,7 +6,7 @@ is never closed for another.
 """
 
 from collections import Counter
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Protocol
 
 from tieline.settings import Settings
@@ -18,16 +18,16 @@ HEALTH_CONNECTIONS = 50
 LINGERING_MAX = 200
 
 
-class Waits(Enum):
+class Waits(IntEnum):
     """Why a connection has no request under way."""
 
-    SILENT = auto()
+    SILENT = 0
     """It has not sent anything yet."""
-    HALF = auto()
+    HALF = 1
     """It has sent half a head."""
-    IDLE = auto()
+    IDLE = 2
     """It has its answer, and may ask again."""
-    ENDED = auto()
+    ENDED = 3
     """It has its last answer, and is open for a little longer so that this arrives."""
 
 
@@ -57,7 +57,7 @@ class Crowd:
         self._proxies = settings.proxies
         self._addresses: Counter[str] = Counter()
         # Each in the order in which they began to wait.
-        self._waiting: dict[Waits, dict[Connection, None]] = {why: {} for why in Waits}
+        self._waiting: list[dict[Connection, None]] = [{} for _ in Waits]
         self._size = 0
         self._bytes = 0
         self._lingering = 0
@@ -113,7 +113,7 @@ class Crowd:
 
     def _make_way(self) -> bool:
         """End the one that waits for the longest time, of the kind that most are of: floods are of one kind."""
-        most = max(self._waiting.values(), key=len)
+        most = max(self._waiting, key=len)
         if not most:
             return False
         next(iter(most)).make_way()

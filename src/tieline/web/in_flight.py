@@ -41,7 +41,10 @@ class Flight:
             if self._party == party:
                 return
             self.end()
-        self._take(self._in_flight.working, party)
+        working = self._in_flight.working
+        if not working.take_now(party):
+            raise problems.too_busy()
+        self._places, self._party = working, party
 
     def end(self) -> None:
         """The request has its answer."""
@@ -63,9 +66,6 @@ class Flight:
 
     def _move(self, places: Places) -> None:
         self.end()
-        self._take(places, self._party)
-
-    def _take(self, places: Places, party: str) -> None:
-        if not places.take_now(party):
+        if not places.take_now(self._party):
             raise problems.too_busy()
-        self._places, self._party = places, party
+        self._places = places
