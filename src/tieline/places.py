@@ -5,8 +5,10 @@ wait are served in turn: those who ask much wait behind themselves and hold up n
 """
 
 import asyncio
-from collections import OrderedDict, deque
+import math
+from collections import OrderedDict
 from collections.abc import Callable
+from itertools import takewhile
 
 from tieline import problems
 from tieline.problems import Problem
@@ -32,27 +34,39 @@ class Queue:
     """Those who wait: the parties in turn, and those of one party in the order in which they came."""
 
     def __init__(self) -> None:
-        self._parties: OrderedDict[str, deque[Waiter]] = OrderedDict()
+        # Each with the time at which it gives up.
+        self._parties: OrderedDict[str, OrderedDict[Waiter, float]] = OrderedDict()
         self.length = 0
 
     def length_of(self, party: str) -> int:
         """How many of this party wait."""
         return len(self._parties.get(party, ()))
 
-    def add(self, party: str, waiter: Waiter) -> None:
-        """Wait behind the others of the party."""
-        self._parties.setdefault(party, deque()).append(waiter)
+    def add(self, party: str, waiter: Waiter, deadline: float = math.inf) -> None:
+        """Wait behind the others of the party; give up at that time of the loop."""
+        self._parties.setdefault(party, OrderedDict())[waiter] = deadline
         self.length += 1
 
     def remove(self, party: str, waiter: Waiter) -> bool:
         """Stop waiting; False if it does not wait any more."""
         waiters = self._parties.get(party)
-        if waiters is None or waiter not in waiters:
+        if waiters is None or waiters.pop(waiter, None) is None:
             return False
-        waiters.remove(waiter)
         self._forget_if_empty(party)
         self.length -= 1
         return True
+
+    def late(self, now: float) -> list[tuple[str, Waiter]]:
+        """Those who should have given up by now."""
+        return [
+            (party, waiter)
+            for party, waiters in self._parties.items()
+            for waiter in takewhile(lambda one, waiters=waiters: waiters[one] <= now, waiters)
+        ]
+
+    def first_deadline(self) -> float | None:
+        """The time at which the next one gives up."""
+        return min((next(iter(waiters.values())) for waiters in self._parties.values()), default=None)
 
     def parties(self) -> list[str]:
         """Those who wait; the one whose turn is next comes first."""
@@ -60,11 +74,11 @@ class Queue:
 
     def first(self, party: str) -> Waiter:
         """The first one of a party, which stays where it is."""
-        return self._parties[party][0]
+        return next(iter(self._parties[party]))
 
     def pop(self, party: str) -> Waiter:
         """The first one of a party, which was its turn: the party goes behind the others."""
-        waiter = self._parties[party].popleft()
+        waiter, _ = self._parties[party].popitem(last=False)
         self._parties.move_to_end(party)
         self._forget_if_empty(party)
         self.length -= 1
@@ -86,6 +100,8 @@ class Places:
         self._wait_seconds_max = wait_seconds_max
         self._held: dict[str, int] = {}
         self._queue = Queue()
+        # One timer for all who wait: one for each would cost as much as the rest of a look-up's way through the queue.
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
@@ -117,14 +133,13 @@ class Places:
         queue, percent = self._queue, self._share_percent if party else 100
         if not has_room(queue.length_of(party), self._waiters_max - queue.length, percent):
             raise problems.overloaded()
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        queue.add(party, waiter)
+        loop = asyncio.get_running_loop()
+        waiter: Waiter = loop.create_future()
+        queue.add(party, waiter, loop.time() + self._wait_seconds_max)
+        if self._watch is None:
+            self._watch = loop.call_later(self._wait_seconds_max, self._send_away_late)
         try:
-            async with asyncio.timeout(self._wait_seconds_max):
-                await waiter
-        except TimeoutError:
-            self._abandon(party, waiter)
-            raise problems.overloaded() from None
+            await waiter
         except asyncio.CancelledError:
             self._abandon(party, waiter)
             raise
@@ -161,6 +176,15 @@ class Places:
                 waiter = self._queue.pop(party)
                 if not waiter.done():
                     waiter.set_exception(why())
+
+    def _send_away_late(self) -> None:
+        """Tell those who have waited too long, and look again when the next one will have."""
+        loop = asyncio.get_running_loop()
+        for party, waiter in self._queue.late(loop.time()):
+            if self._queue.remove(party, waiter) and not waiter.done():
+                waiter.set_exception(problems.overloaded())
+        following = self._queue.first_deadline()
+        self._watch = None if following is None else loop.call_at(following, self._send_away_late)
 
     def _hand_on(self) -> None:
         """Give the free places to those who wait and have room, one each, until there is nobody any more."""

@@ -116,7 +116,7 @@ class Connections:
         )
         if party is None:
             party = session.company_id
-        line = await lines.take(party)
+        line = lines.take_now(party) or await lines.take(party)
         line.send(work)
         try:
             return await work.future

@@ -88,27 +88,26 @@ class Lines:
         if not self.open:
             self._places.send_away(problems.database_unavailable)
 
-    async def take(self, party: str) -> Pipeline:
-        """A connection for a statement of this party, when its turn has come.
+    def take_now(self, party: str) -> Pipeline | None:
+        """A connection for a statement of this party, if there is one for it.
 
         A connection that carries many statements needs `give_back` when this one has ended.
 
         Raises:
+            Problem: 503, there is none.
+        """
+        return self._line(party) if self._places.take_now(party) else None
+
+    async def take(self, party: str) -> Pipeline:
+        """The same, when its turn has come.
+
+        Raises:
             Problem: 503, too many wait, none became free in time, or there is none.
         """
-        if not self._places.take_now(party):
-            if not self.open:
-                raise problems.database_unavailable()
-            await self._places.take(party)
-        if self.lane.shares_sync:
-            return self._shared(party)
-        if not self._idle:
-            # It ended after the turn had come.
-            self._places.give_back(party)
+        if not self.open:
             raise problems.database_unavailable()
-        line = self._idle.pop()
-        self._alone[line] = party
-        return line
+        await self._places.take(party)
+        return self._line(party)
 
     def give_back(self, party: str) -> None:
         """A statement has ended on a connection that carries many."""
@@ -120,11 +119,21 @@ class Lines:
             self._idle.append(line)
             self._places.give_back(self._alone.pop(line))
 
-    def _shared(self, party: str) -> Pipeline:
-        """The connection for a look-up: the one that gathers those of this turn of the loop, else the least busy."""
-        if not self.open:
+    def _line(self, party: str) -> Pipeline:
+        """A connection for a place that the party has taken."""
+        line = self._shared() if self.lane.shares_sync else self._idle.pop() if self._idle else None
+        if line is None:
+            # The last one ended after the turn had come.
             self._places.give_back(party)
             raise problems.database_unavailable()
+        if not self.lane.shares_sync:
+            self._alone[line] = party
+        return line
+
+    def _shared(self) -> Pipeline | None:
+        """The connection for a look-up: the one that gathers those of this turn of the loop, else the least busy."""
+        if not self.open:
+            return None
         chosen = self.open[0]
         for line in self.open:
             if line.gathers:

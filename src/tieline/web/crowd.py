@@ -5,7 +5,7 @@ there are too many, one of these makes way, so that a new client is always heard
 is never closed for another.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from enum import Enum, IntEnum, auto
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from tieline.wire.networks import is_in, place_of
 
 # Beyond the limit, so many more connections are taken for questions about the service's health.
 HEALTH_CONNECTIONS = 50
+# So many are looked at to find one that makes way.
+LOOKED_AT_MAX = 64
 # So many connections that were refused are open for a little longer.
 LINGERING_MAX = 200
 
@@ -26,7 +28,7 @@ class Waits(IntEnum):
     HALF = 1
     """It has sent half a head."""
     IDLE = 2
-    """It has its answer, and may ask again."""
+    """It has asked, and may ask again. Some of these have a request under way: they are told apart when needed."""
     ENDED = 3
     """It has its last answer, and is open for a little longer so that this arrives."""
 
@@ -41,6 +43,15 @@ class Welcome(Enum):
 
 class Connection(Protocol):
     """A connection, as far as the others are concerned."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is under way."""
+        ...
+
+    def was_heard(self) -> bool:
+        """Tell if it has asked since this was called for the last time."""
+        ...
 
     def make_way(self) -> None:
         """End now."""
@@ -57,7 +68,7 @@ class Crowd:
         self._proxies = settings.proxies
         self._addresses: Counter[str] = Counter()
         # Each in the order in which they began to wait.
-        self._waiting: list[dict[Connection, None]] = [{} for _ in Waits]
+        self._waiting: list[OrderedDict[Connection, None]] = [OrderedDict() for _ in Waits]
         self._size = 0
         self._bytes = 0
         self._lingering = 0
@@ -112,9 +123,23 @@ class Crowd:
         return True
 
     def _make_way(self) -> bool:
-        """End the one that waits for the longest time, of the kind that most are of: floods are of one kind."""
-        most = max(self._waiting, key=len)
-        if not most:
-            return False
-        next(iter(most)).make_way()
-        return True
+        """End one that has waited long, of the kind that most are of: floods are of one kind."""
+        for waiting in sorted(self._waiting, key=len, reverse=True):
+            one = _oldest(waiting)
+            if one is not None:
+                one.make_way()
+                return True
+        return False
+
+
+def _oldest(waiting: OrderedDict[Connection, None]) -> Connection | None:
+    """One that waits for a long time, of the first ones. Those that do not wait, or have just asked, go to the end."""
+    first: Connection | None = None
+    for _ in range(min(len(waiting), LOOKED_AT_MAX)):
+        one = next(iter(waiting))
+        if one.is_idle:
+            first = first or one
+            if not one.was_heard():
+                return one
+        waiting.move_to_end(one)
+    return first

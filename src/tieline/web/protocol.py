@@ -48,8 +48,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _address = ""
     _welcome = Welcome.REFUSED
-    # Why the connection waits for its client; None while a request is under way.
+    # Why the connection waits for its client, if no request is under way.
     _waits: Waits | None = None
+    _has_asked = False
     # The memory that is counted for it in the crowd.
     _held = 0
     _head_bytes = 0
@@ -107,8 +108,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head has ended in time."""
         self._awaits_head = False
+        self._has_asked = True
         self._end_deadline()
-        self._hold(0)
+        if self._held:
+            self._hold(0)
         assert self.parser is not None, "it has just called"
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
@@ -122,9 +125,11 @@ class BoundedProtocol(HttpToolsProtocol):
             # It is answered like all that are too long: with 414, by the application.
             self.url = self.url[: self.address_bytes_max]
             cast(dict[str, object], self.scope)[CUT_ADDRESS] = True
-        self._go_on()
+        if self._waits is not Waits.IDLE:
+            self._wait(Waits.IDLE)
         super().on_headers_complete()
-        self._hold(QUEUED_MEMORY * len(self.pipeline))
+        if self.pipeline:
+            self._hold(QUEUED_MEMORY * len(self.pipeline))
         # The parser appends trailers to this list; they must not pass for headers (RFC 9110, 6.5.1).
         self.headers: list[tuple[bytes, bytes]] = []
         cast(dict[str, object], self.scope)["extensions"] = {WHOLE_ANSWER: partial(self._send_whole, self.cycle)}
@@ -137,7 +142,17 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._held:
             self._hold(QUEUED_MEMORY * len(self.pipeline))
-        self._wait_if_idle()
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is under way, and the client has taken its last answer."""
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is None or self._has_lingered or (cycle.response_complete and not self.flow.write_paused)
+
+    def was_heard(self) -> bool:
+        """Tell if it has asked since this was called for the last time."""
+        has_asked, self._has_asked = self._has_asked, False
+        return has_asked
 
     def make_way(self) -> None:
         """End now, since another connection needs the place."""
@@ -166,7 +181,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_answer_unread:
             self._is_answer_unread = False
             self.on_response_complete()
-        self._wait_if_idle()
 
     def shutdown(self) -> None:
         """The process ends: requests that have their body end first, and the others get some time for it."""
@@ -186,11 +200,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _wait(self, why: Waits) -> None:
         self.crowd.wait(self, why, self._waits)
         self._waits = why
-
-    def _wait_if_idle(self) -> None:
-        is_answered = self.cycle is not None and self.cycle.response_complete and not self.flow.write_paused  # pyright: ignore[reportUnnecessaryComparison]
-        if is_answered and self._waits is None and not self._lingers and not self.transport.is_closing():
-            self._wait(Waits.HALF if self._awaits_head else Waits.IDLE)
 
     def _go_on(self) -> None:
         self.crowd.go_on(self, self._waits)
@@ -215,7 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 else problems.headers_too_long(self.header_bytes_max, self.headers_max)
             )
             return
-        if self._waits is not None and self._waits is not Waits.HALF:
+        if self._waits is not Waits.HALF and self.is_idle:
             self._wait(Waits.HALF)
         self._hold(self._head_bytes + HEADER_MEMORY * count + QUEUED_MEMORY * len(self.pipeline))
 
