@@ -107,7 +107,8 @@ async def metadata(server: Server, request: Request) -> Answer:
     base = server.settings.public_url.rstrip("/") or respond.address(request)
     auth_url = f"{base}/api/v2/auth"
     body = Metadata(base, f"{auth_url}/token", f"{auth_url}/revoke", f"{base}/docs/element-api")
-    return Answer(200, (("content-type", "application/json"),), msgspec.json.encode(body))
+    # The issuer may depend on the request.
+    return Answer(200, (("content-type", "application/json"), ("cache-control", "no-store")), msgspec.json.encode(body))
 
 
 async def _renew(server: Server, request: Request, asked: TokenRequest, key: Key | None) -> Answer:
