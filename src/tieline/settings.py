@@ -64,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     embed_depth_max: int
     select_items_max: int
     answer_bytes_max: int
+    pattern_states_max: int
     candidates_max: int
     metadata_bytes_max: int
     metadata_shown_bytes_max: int

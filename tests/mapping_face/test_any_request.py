@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 MAPPINGS = "/externalIntegrationMapping"
@@ -146,3 +146,88 @@ def test_any_write_is_answered_and_a_refused_one_changes_nothing(
 def test_any_body_is_answered(client, body, kind):
     answer = client.post(MAPPINGS, content=body, headers={"Content-Type": kind, "Prefer": "tx=rollback"})
     assert answer.status_code < 500
+
+
+patterns = st.recursive(
+    st.sampled_from(["a", ".", "[a-z]", r"\w", "\\1", "^", "|", "[", ")", "\\", "*"]),
+    lambda inner: st.one_of(
+        st.builds("({})".format, inner),
+        st.builds("{}{{{},{}}}".format, inner, st.integers(0, 300), st.integers(0, 300)),
+        st.builds("{}{}".format, inner, inner),
+    ),
+    max_leaves=6,
+)
+costly = st.one_of(
+    st.tuples(st.sampled_from(["match.{}", "imatch.{}", "match(any).{{{}}}", "not.imatch.{}"]), patterns),
+    st.tuples(st.sampled_from(["fts.{}", "wfts.{}", "like.{}", "eq.{}", "cs.{}", "in.({})"]), st.text(max_size=30)),
+    st.tuples(
+        st.sampled_from(["eq.{}", "gt.{}", "cs.{}"]),
+        st.sampled_from(["9" * 400, "1e131071", "1e-16383", "[" * 3000, '{"a":' * 3000, "{" * 3000, "\ud7ff" * 500]),
+    ),
+)
+names = st.sampled_from(["id", "externalId", "metadata", "metadata->>a", "metadata->0->1", "createdAt", "updatedBy"])
+chosen = st.lists(
+    st.one_of(
+        names,
+        st.builds("a{}:{}".format, st.integers(0, 99), names),
+        st.builds("{}::{}".format, names, st.sampled_from(["numeric", "int2", "money", "bit", "tsquery", "jsonpath"])),
+        st.builds("{}.{}()".format, names, st.sampled_from(["sum", "avg", "max", "count"])),
+        st.recursive(
+            st.builds("company({})".format, st.sampled_from(["id", "count()", "*", "id::int"])),
+            lambda inner: st.builds("company(externalIntegrationMapping(id,{}))".format, inner),
+            max_leaves=8,
+        ),
+        st.builds("...company(x:{})".format, st.sampled_from(["id", "externalIntegrationMapping(metadata)"])),
+    ),
+    max_size=5,
+).map(",".join)
+
+
+@given(name=names, test=costly, select=chosen, order=names, accept=st.sampled_from(["*/*", "text/csv"]))
+@example(name="id", test=("match.{}", "((a{1,200}){1,200})"), select="id", order="id", accept="*/*")
+@example(name="metadata", test=("cs.{}", "[" * 20_000), select="metadata", order="id", accept="text/csv")
+@example(name="externalId", test=("eq.{}", "a"), select="a:id," * 2_000, order="id", accept="*/*")
+@example(name="externalId", test=("eq.{}", "a"), select="id", order=",".join(["metadata->a"] * 1_700), accept="*/*")
+@example(name="externalId", test=("eq.{}", "a"), select="metadata" + "->a" * 4_000, order="id", accept="*/*")
+@EXAMPLES
+def test_any_costly_read_is_answered(client, neighbour, name, test, select, order, accept):
+    form, value = test
+    params = {name: form.format(value), "select": select, "order": order}
+    try:
+        sent(client, "GET", "externalIntegrationMapping", params=params, headers={"Accept": accept})
+    except UnicodeEncodeError:
+        return
+
+
+numbers = st.sampled_from(
+    ["1e400", "1e1001", "1e131071", "1e400000", "-1e-16383", "0e-16383", "9" * 2_000, "1" * 140_000]
+)
+deep = st.builds(
+    lambda open_, depth, close: open_ * depth + close * depth,
+    st.sampled_from(["[", '{"a":']),
+    st.sampled_from([20, 900, 3_000, 20_000]),
+    st.sampled_from(["]", "}", ""]),
+)
+
+
+@given(
+    target=st.sampled_from(
+        ["externalIntegrationMapping", "externalSystem", "rpc/resolve", "rpc/claim", "rpc/link_many"]
+    ),
+    names=st.none() | st.lists(st.sampled_from(["integration", "externalIds", "metadata", "mappings"]), max_size=3),
+    value=numbers | deep | st.builds("[{}]".format, numbers),
+    method=st.sampled_from(["POST", "PATCH", "PUT"]),
+)
+@example(target="rpc/resolve", names=["integration", "externalIds"], value="[" * 2_000 + "]" * 2_000, method="POST")
+@example(target="rpc/resolve", names=["externalIds", "integration"], value='{"a":' * 60 + "}" * 60, method="POST")
+@example(target="rpc/link_many", names=["mappings"], value="[" * 990 + "]" * 990, method="POST")
+@example(target="externalIntegrationMapping", names=None, value="[" + "1e131071," * 8_999 + "1]", method="POST")
+@EXAMPLES
+def test_any_costly_body_is_answered(client, target, names, value, method):
+    query = "" if names is None else "?columns=" + ",".join(names)
+    body = f"""{{"integration": {value}, "entityType": "a", "entityId": "b", "name": "n", "metadata": {value},
+        "externalIds": {value}, "mappings": [{{"metadata": {value}}}]}}"""
+    headers = {"Content-Type": "application/json", "Prefer": "tx=rollback"}
+    answer = client.request(method, f"/{target}{query}", content=body, headers=headers)
+    assert answer.status_code < 500, answer.text[:500]
+    assert len(answer.content) < 20_000

@@ -32,6 +32,8 @@ def _shown(text: str) -> str:
 
 
 def _bad(code: str, message: str, details: str | None = None, hint: str | None = None, status: int = 400) -> Problem:
+    # PostgreSQL's details, too, repeat what was sent.
+    details = None if details is None else _shown(details)
     return Problem(_SLUGS.get(status, "bad-request"), status, code, message, details, hint)
 
 
@@ -97,6 +99,11 @@ def batch_too_large(name: str, rows_max: int) -> Problem:
 def asks_too_much(what: str, count: int, setting: str, most: int) -> Problem:
     message = f"The request has {count} {what}; it may have {most}, the setting {setting}."
     return _bad("54000", message, hint="Ask for less in one request.")
+
+
+def pattern_too_large(states_max: int) -> Problem:
+    message = f"The regular expression repeats more than {states_max} characters, the setting pattern_states_max."
+    return _bad("2201B", message, hint="Use smaller bounds, or * and +.")
 
 
 def answer_too_large(setting: str, most: str) -> Problem:
@@ -290,6 +297,13 @@ _STATUS_BY_CLASS = {
 _STATUS_BY_CODE = {
     "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "P0001": 400,
 }  # fmt: skip
+# What a request causes, though PostgreSQL names its own limits.
+_TOO_COMPLEX = {
+    "54001": "The request is nested too deep, or is too long a chain of conditions, for PostgreSQL.",
+    "54011": "The request selects, or orders by, more columns than PostgreSQL takes.",
+    "54023": "The request has more values than PostgreSQL takes.",
+}
+_TOO_MUCH_MEMORY = "invalid memory alloc request size"
 _RETRY_AFTER_SECONDS = "1"
 _SERVER_FAULT = 500
 
@@ -299,6 +313,8 @@ def from_database(sqlstate: str, message: str, details: str | None, hint: str | 
     ours = _from_tieline(sqlstate, message, details or "")
     if ours is not None:
         return ours
+    if sqlstate in _TOO_COMPLEX or message.startswith(_TOO_MUCH_MEMORY):
+        return _bad("54001", _TOO_COMPLEX.get(sqlstate, "This needs more memory at once than PostgreSQL gives."))
     status = _STATUS_BY_CODE.get(sqlstate) or _STATUS_BY_CLASS.get(sqlstate[:2], 400)
     if status > _SERVER_FAULT:
         retry = [("retry-after", _RETRY_AFTER_SECONDS)]

@@ -46,12 +46,14 @@ def _column(field: msgspec.structs.FieldInfo, form: TextFormat) -> LiteralString
     name = cast(LiteralString, field.encode_name)
     quoted = name if name.islower() else f'"{name}"'
     types = get_args(field.type)
+    if msgspec.Raw in types:
+        # What is older than the limits may be too large for any file.
+        quoted_json: LiteralString = f"tieline.shown({quoted})"
+        return f"{quoted_json} as {quoted}" if form == "ndjson" else f"nullif({quoted_json}, 'null') as {quoted}"
     if form == "ndjson":
         return quoted
     if bool in types:
         return f"{quoted}::text as {quoted}"
-    if msgspec.Raw in types:
-        return f"nullif({quoted}, 'null') as {quoted}"
     is_text = int not in types and field.name not in TIMES
     # Text is written as a formula (="007"), so that a spreadsheet takes no id for a number, a date or a formula.
     if form == "spreadsheet" and is_text:

@@ -210,6 +210,7 @@ def _limits(settings: Settings) -> Limits:
         settings.embed_depth_max,
         settings.select_items_max,
         settings.answer_bytes_max,
+        settings.pattern_states_max,
         settings.shape_bytes_max,
         settings.shapes_bytes_max,
         settings.counted_rows_max,

@@ -15,6 +15,8 @@ from tieline.web.face import Face, face_of
 from tieline.web.request import Headers, Request
 
 JSON = "application/json; charset=utf-8"
+# The most characters of a message, a hint or the path of a wrong field.
+SAID_MAX = 5_000
 # Higher levels take at least twice as long and save only a tenth of the bytes.
 GZIP_LEVEL = 1
 # A client may name gzip to refuse it.
@@ -113,16 +115,24 @@ def address(request: Request) -> str:
     return f"{request.scheme}://{host}" if re.fullmatch(r"[A-Za-z0-9.\-_:\[\]]{1,255}", host) else ""
 
 
+def _shortened(text: str | None) -> str | None:
+    """Words that repeat what was sent, or what the database says of it, cut to a length that an answer can carry."""
+    return text if text is None or len(text) <= SAID_MAX else f"{text[:SAID_MAX]}..."
+
+
 def _as_postgrest(problem: Problem) -> bytes:
     """The body on the mapping face: PostgREST's four members."""
-    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(_members(problem))
 
 
 def _as_service(problem: Problem) -> bytes:
     """The body on the service's own endpoints: PostgREST's four members, then those in `extra`."""
-    body = {"code": problem.code, "message": problem.message, "details": problem.details, "hint": problem.hint}
-    return msgspec.json.encode({**body, **problem.extra})
+    return msgspec.json.encode({**_members(problem), **problem.extra})
+
+
+def _members(problem: Problem) -> dict[str, object]:
+    message, hint = _shortened(problem.message), _shortened(problem.hint)
+    return {"code": problem.code, "message": message, "details": problem.details, "hint": hint}
 
 
 def _as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: str) -> bytes:
@@ -131,10 +141,13 @@ def _as_problem_json(problem: Problem, *, base_url: str, path: str, trace_id: st
         "type": f"{base_url}/docs/errors/{problem.slug}",
         "title": problems.TITLES[problem.slug],
         "status": problem.status,
-        "detail": problem.message,
+        "detail": _shortened(problem.message),
         "instance": path,
         "traceId": trace_id,
     }
     if problem.errors:
-        body["errors"] = problem.errors
+        body["errors"] = [
+            {"scope": e.scope, "path": _shortened(e.path), "code": e.code, "message": _shortened(e.message)}
+            for e in problem.errors
+        ]
     return msgspec.json.encode({**body, **problem.extra})

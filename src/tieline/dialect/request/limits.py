@@ -23,6 +23,7 @@ class Limits(msgspec.Struct, frozen=True, cache_hash=True):
     embed_depth_max: int = 5
     select_items_max: int = 200
     answer_bytes_max: int = 8_000_000
+    pattern_states_max: int = 1_000
     shape_bytes_max: int = 8_000
     shapes_bytes_max: int = 2_000_000
     counted_rows_max: int = 1_000_000

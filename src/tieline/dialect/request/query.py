@@ -7,6 +7,7 @@ from operator import not_
 from typing import TypeVar
 
 from tieline.dialect import problems
+from tieline.dialect.request import regexes
 from tieline.dialect.request.cursor import Cursor, UnreadableError, names
 from tieline.dialect.request.filters import logic_path, logic_tree, tree_path, whole_test
 from tieline.dialect.request.limits import Limits
@@ -158,6 +159,7 @@ def parse(
     arguments = tuple(compress(others, is_argument))
     chosen_filters = list(compress(others, map(not_, is_argument)))
     filters = tuple(_filter(name, value) for name, value in chosen_filters)
+    regexes.check([one for _, one in (*filters, *logic)], limits.pattern_states_max)
     limits_given = [_number(name, value) for name, value, end in given if end == "limit"]
     offsets_given = [_number(name, value) for name, value, end in given if end == "offset"]
     on_conflict = _names("on_conflict parameter", _first(parameters, "on_conflict"))

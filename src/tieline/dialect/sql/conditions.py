@@ -98,9 +98,16 @@ def steps(given: Sequence[Step], placeholders: Placeholders) -> LiteralString:
     return text
 
 
-def expression(given: Expression, alias: LiteralString, placeholders: Placeholders) -> LiteralString:
-    """A column, or a path into it. A path into a column of another type goes into its value as JSON."""
+def expression(
+    given: Expression, alias: LiteralString, placeholders: Placeholders, *, is_shown: bool = False
+) -> LiteralString:
+    """A column, or a path into it. A path into a column of another type goes into its value as JSON.
+
+    `is_shown`: stored JSON that an answer could not take becomes a note (shown_json.sql).
+    """
     column: LiteralString = f"{alias}.{given.column.sql}"
+    if is_shown and given.column.type == "jsonb":
+        column = f"tieline.shown({column})"
     if not given.steps:
         return column
     source: LiteralString = column if given.column.type == "jsonb" else f"to_jsonb({column})"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
+from tieline.dialect.catalogue import Resource
 from tieline.dialect.plan.model import (
     Call,
     Condition,
@@ -41,12 +42,15 @@ def _aggregated(output: Output, text: LiteralString) -> LiteralString:
     return _cast(f"{output.aggregate}({text})", output.aggregate_cast)
 
 
-def _own(output: Output, alias: LiteralString, placeholders: Placeholders, *, is_spread: bool) -> Result:
+def _own(
+    output: Output, resource: Resource, alias: LiteralString, placeholders: Placeholders, *, is_spread: bool
+) -> Result:
     """An output of the node itself. The aggregate of a spread node is made by its parent, over the parent's rows."""
     if output.expression is None:
         count: LiteralString = "true" if is_spread else _cast("count(*)", output.aggregate_cast)
         return Result(output.key, count, is_aggregated=not is_spread)
-    text = _cast(expression(output.expression, alias, placeholders), output.cast)
+    is_stored = resource.company is not None
+    text = _cast(expression(output.expression, alias, placeholders, is_shown=is_stored), output.cast)
     if output.aggregate is None or is_spread:
         return Result(output.key, text)
     return Result(output.key, _aggregated(output, text), is_aggregated=True)
@@ -164,7 +168,7 @@ def select(
     """
     alias = alias_of(node, depth)
     embed_aliases: list[LiteralString] = [placeholders.alias() for _ in node.embeds]
-    results = [_own(o, alias, placeholders, is_spread=is_spread) for o in node.outputs]
+    results = [_own(o, node.resource, alias, placeholders, is_spread=is_spread) for o in node.outputs]
     for embed, embed_alias in zip(node.embeds, embed_aliases, strict=True):
         results += _embedded(embed, embed_alias, placeholders, in_spread=is_spread)
     columns: list[LiteralString] = [

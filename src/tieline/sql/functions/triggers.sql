@@ -55,3 +55,21 @@ begin
     end if;
 end
 $$;
+-- The conditions pass over most rows without a call.
+create or replace trigger bound_insert before insert on "externalIntegrationMapping"
+    for each row when (
+        new.metadata is not null or octet_length(new.link) > 1000 or octet_length(new.id) > 500
+        or octet_length(new."entityType") + octet_length(new."entityId") + octet_length(new.integration) > 1000
+        or octet_length(new."externalId") > 500
+    ) execute function bound_mapping();
+create or replace trigger bound_update before update on "externalIntegrationMapping"
+    for each row when (
+        new.metadata is distinct from old.metadata
+        or (octet_length(new.link) > 1000 and new.link is distinct from old.link) or octet_length(new.id) > 500
+        or octet_length(new."entityType") + octet_length(new."entityId") + octet_length(new.integration) > 1000
+        or octet_length(new."externalId") > 500
+    ) execute function bound_mapping();
+create or replace trigger bound before insert or update on "externalSystem"
+    for each row execute function bound_system();
+create or replace trigger bound before insert or update of title on element
+    for each row when (octet_length(new.title) > 1000) execute function bound_element();

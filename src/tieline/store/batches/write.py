@@ -20,7 +20,8 @@ COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.Serializat
 # Errors that a single value causes. PostgreSQL does not say which row has it, so the row is searched for.
 UNFIT = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.FeatureNotSupported)
 UNFIT_REASONS = {
-    "22003": "contains a number that is too large for PostgreSQL",
+    "22001": "is longer than the setting {limit} allows",
+    "22003": "contains a number with more digits than the setting number_digits_max allows",
     "22007": "is not a time that PostgreSQL can store",
     "22008": "is not a time that PostgreSQL can store",
     "22009": "has an offset that PostgreSQL cannot store",
@@ -132,7 +133,8 @@ def unfit_reason(conn: psycopg.Connection, row: object) -> str:
 
 
 def _unfit(column: str, state: str) -> str:
-    return f"{column} {UNFIT_REASONS.get(state, 'cannot be stored')}"
+    limit = "metadata_bytes_max" if column == "metadata" else "text_bytes_max"
+    return f"{column} {UNFIT_REASONS.get(state, 'cannot be stored').format(limit=limit)}"
 
 
 def _attempt(batch: Batch) -> list[Result]:
