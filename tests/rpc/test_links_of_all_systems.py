@@ -173,6 +173,24 @@ def test_one_of_the_two_sets_of_arguments_must_be_whole(client, arguments):
     assert answer.json()["hint"] == ("crosswalk takes entityType, entityIds; or integration, externalIds (entityType).")
 
 
+@pytest.mark.parametrize("how", ["one entity again and again", "its external id again and again", "many systems"])
+def test_more_than_an_answer_may_have_is_refused_before_it_is_made(client, acme, how):
+    acme.database.execute(
+        """insert into tieline."externalIntegrationMapping"
+            ("companyId", "entityType", "entityId", integration, "externalId", link)
+        select %s, 'item', '1', 'system ' || n, 'x', 'https://x.example/' || repeat('x', 2000)
+        from generate_series(1, %s) n""",
+        *(acme.id, 4500 if how == "many systems" else 10),
+    )
+    ids = ["1"] * (1 if how == "many systems" else 1000)
+    arguments = {"entityType": "item", "entityIds": ids}
+    if "external" in how:
+        arguments = {"integration": "system 1", "externalIds": ["x"] * len(ids)}
+    answer = client.post("/rpc/crosswalk", json=arguments, params={"select": "status"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "54000"), answer.text
+    assert "answer_bytes_max" in answer.json()["message"]
+
+
 def test_nothing_of_another_company_is_answered(linked, other):
     with other.client() as theirs:
         assert call(theirs, entityType="item", entityIds=["1"])[0]["status"] == "unknown"

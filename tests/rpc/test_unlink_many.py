@@ -160,6 +160,22 @@ def test_more_mappings_than_a_batch_may_have_are_not_deleted_by_an_id_that_they_
     assert len(unlink(client, **IN_XERO, externalIds=["S"])) == BATCH_ROWS_MAX
 
 
+def test_more_than_an_answer_may_have_is_not_deleted(client, acme):
+    acme.database.execute(
+        """insert into tieline."externalIntegrationMapping"
+            ("companyId", "entityType", "entityId", integration, "externalId", metadata)
+        select %s, 'item', n::text, 'xero', n::text, jsonb_build_object('text', repeat('x', 60000))
+        from generate_series(1, 140) n""",
+        acme.id,
+    )
+    ids = [str(n) for n in range(1, 141)]
+    answer = client.post("/rpc/unlink_many", json={**IN_XERO, "entityIds": ids})
+    assert (answer.status_code, answer.json()["code"]) == (413, "54000"), answer.text
+    assert "answer_bytes_max" in answer.json()["message"]
+    assert len(unlink(client, **IN_XERO, entityIds=ids[:100])) == 100
+    assert len(left(client)) == 40
+
+
 def test_reading_keys_may_not_and_get_does_not_unlink(linked, acme):
     with acme.client("api.read") as reader:
         assert reader.post("/rpc/unlink_many", json={**IN_XERO, "entityIds": ["1"]}).status_code == 403

@@ -9,12 +9,13 @@ begin
     with asked as materialized (
         select a.id, a.position from json_array_elements_text(entity_ids) with ordinality a (id, position)
     ), once as materialized (
-        select array_agg(o.id) as ids from (select distinct a.id from asked a) o
+        select array_agg(o.id) as ids, array_agg(o.times) as times
+        from (select a.id, count(*) as times from asked a group by a.id) o
     ), found as materialized (
         select l."entityId", l.links
         from once o
         cross join lateral tieline.links_of(
-            company, array_fill(entity_type, array[coalesce(cardinality(o.ids), 0)]), coalesce(o.ids, '{}')
+            company, array_fill(entity_type, array[coalesce(cardinality(o.ids), 0)]), o.ids, o.times
         ) l
     ), registered as materialized (
         select e."entityId" from tieline.element e

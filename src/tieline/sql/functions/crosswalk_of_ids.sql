@@ -12,13 +12,14 @@ begin
         select r.*, row_number() over () as position
         from tieline.resolve(company, from_integration, entity_type, external_ids) r
     ), once as materialized (
-        select array_agg(o."entityType") as types, array_agg(o."entityId") as ids
+        select array_agg(o."entityType") as types, array_agg(o."entityId") as ids, array_agg(o.times) as times
         from (
-            select distinct r."entityType", r."entityId" from resolved r where r.status = 'linked'
+            select r."entityType", r."entityId", count(*) as times from resolved r where r.status = 'linked'
+            group by r."entityType", r."entityId"
         ) o
     ), found as materialized (
         select l.* from once o
-        cross join lateral tieline.links_of(company, coalesce(o.types, '{}'), coalesce(o.ids, '{}')) l
+        cross join lateral tieline.links_of(company, o.types, o.ids, o.times) l
     )
     select r."externalId", r."entityType", r."entityId", r.status, coalesce(f.links, '{}'), r.candidates
     from resolved r
