@@ -16,14 +16,16 @@ GENERATORS = Path(__file__).parent / "generators"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 SECONDS_MAX = 300
 FACES = {"element": "/api/v2/openapi.json", "mapping": "/"}
+# Further descriptions: a key that only reads gets one without writes.
+LINTED = (*FACES, "reading")
 
 
 @pytest.fixture
 def documents(acme, tmp_path):
-    """A folder with the two descriptions, as a writing key gets them."""
-    for face, path in FACES.items():
-        headers = {"apikey": acme.keys["api.write"], "accept": "application/json"}
-        (tmp_path / f"{face}.json").write_bytes(httpx.get(acme.server.url + path, headers=headers).content)
+    """A folder with both descriptions for a key that writes, and that of the mapping face for one that only reads."""
+    for name, path, scope in (*((*face, "api.write") for face in FACES.items()), ("reading", "/", "api.read")):
+        headers = {"apikey": acme.keys[scope], "accept": "application/json"}
+        (tmp_path / f"{name}.json").write_bytes(httpx.get(acme.server.url + path, headers=headers).content)
     return tmp_path
 
 
@@ -176,7 +178,7 @@ def test_redocly_finds_nothing_and_the_typescript_clients_are_type_checked_and_c
             shutil.copy(file, documents)
     run(documents, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
     programs = documents / "node_modules" / ".bin"
-    for face in FACES:
+    for face in LINTED:
         said = run(documents, programs / "redocly", "lint", f"{face}.json")
         assert "Your API description is valid" in said, said
         assert "warning" not in said.lower().replace("deprecation warning", ""), said

@@ -38,6 +38,8 @@ _SHARED_PARAMETERS: Mapping[str, tuple[str, str, str]] = {
         "return=, count=, resolution=, missing=, handling=, max-affected=, timezone=, tx=rollback.",
     ),
 }
+# Linters warn of components that nothing uses.
+_OF_WRITES = frozenset({"columns", "onConflict"})
 
 
 def _reference(kind: str, name: str) -> Json:
@@ -196,7 +198,7 @@ def _function_schemas(function: Function) -> dict[str, Json]:
     return {f"{function.name}Arguments": arguments, f"{function.name}Result": result}
 
 
-def _components(resources: Collection[Resource], functions: Collection[Function]) -> Json:
+def _components(resources: Collection[Resource], functions: Collection[Function], *, may_write: bool) -> Json:
     schemas: Json = {}
     for function in functions:
         schemas |= _function_schemas(function)
@@ -204,7 +206,7 @@ def _components(resources: Collection[Resource], functions: Collection[Function]
         columns = resource.columns.values()
         # None is required: select= chooses.
         schemas[resource.name] = _row(columns, ())
-        if resource.is_writable:
+        if may_write and resource.is_writable:
             required = [c.name for c in columns if not c.is_nullable and c.default is None]
             schemas[f"{resource.name}Write"] = _row(columns, ()) | {
                 "description": f"A new row gives {', '.join(required)}; a change gives what it changes."
@@ -221,6 +223,7 @@ def _components(resources: Collection[Resource], functions: Collection[Function]
         "parameters": {
             key: {"name": name, "in": place, "required": False, "description": text_, "schema": {"type": "string"}}
             for key, (place, name, text_) in _SHARED_PARAMETERS.items()
+            if may_write or key not in _OF_WRITES
         },
         "responses": {"Problem": {"description": "What was wrong.", "content": problem}},
         "securitySchemes": {
@@ -252,6 +255,6 @@ def describe(scopes: Collection[str], version: str) -> Json:
             **{f"/{r.name}": _path(r, may_write=may_write) for r in RESOURCES.values()},
             **{f"/rpc/{f.name}": _call(f) for f in functions},
         },
-        "components": _components(RESOURCES.values(), functions),
+        "components": _components(RESOURCES.values(), functions, may_write=may_write),
         "security": [{"bearer": []}, {"apikey": []}],
     }
