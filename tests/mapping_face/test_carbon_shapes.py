@@ -84,9 +84,9 @@ def quoted(values):
     (f"select=entityId&{EQ}&externalId=eq.d7:e3:q7", SINGULAR, {"entityId": "e143"}, 20),
     # 3, 4: ids of many entities, and entities of many ids.
     (f"select=entityId,externalId,metadata,lastSyncedAt&{EQ}&entityId=in.({quoted(f'e{n}' for n in MANY)})", None,
-     len(XERO_ITEMS), 400),
+     len(XERO_ITEMS), 1200),
     (f"select=entityId,externalId&{EQ}&externalId=in.({quoted(f'd{n // 20}:e{n % 20}:q{n // 20}' for n in MANY)})",
-     None, len(XERO_ITEMS), 400),
+     None, len(XERO_ITEMS), 1200),
     # 6, 7: the parts of a composite id, and the composite ids that end with a payment.
     (f"select=entityId&{EQ}&externalId=like.d70:*", None, 17, 40),
     (f"select=entityId&{EQ}&externalId=like.*:q70", None, 17, 40),

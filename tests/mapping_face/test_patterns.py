@@ -1,16 +1,20 @@
 """Patterns of `like`: every answer is PostgreSQL's own, and literal text at an end leads to an index."""
 
 import json
+import secrets
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from tieline.dialect.request.asked import Asked
 from tieline.dialect.request.prefer import NONE
 from tieline.dialect.request.query import Limits
 from tieline.dialect.statement import prepare
+from tieline.postgres.migrate import migrate
 from tieline.wire.urls import decoded
 
 MAPPING = "externalIntegrationMapping"
@@ -27,7 +31,13 @@ IDS = [
 @pytest.fixture(scope="module")
 def stored(database):
     """A connection as the role that serves, for a company that has a mapping for each of the ids, and one without."""
-    with psycopg.connect(database.dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as conn:
+    with filled(database.dsn) as conn:
+        yield conn
+
+
+@contextmanager
+def filled(dsn):
+    with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as conn:
         conn.execute("insert into tieline.company (id, name) values ('patterns', 'Patterns') on conflict do nothing")
         conn.execute("set session_replication_role = replica")
         conn.execute(
@@ -93,6 +103,34 @@ def test_a_pattern_finds_what_like_finds(stored, pattern):
     assert rows == expected(stored, '"externalId" like $1', like)
     rows, _ = found(stored, f"externalId=not.like.{encoded(pattern)}&integration=eq.xero")
     assert rows == expected(stored, 'not "externalId" like $1', like)
+
+
+@pytest.fixture(scope="module")
+def linguistic(postgres):
+    """A database that sorts as an American dictionary does: `a`, `A`, `ab`, with punctuation before all letters."""
+    name = f"icu_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        try:
+            conn.execute(f"create database {name} template template0 locale_provider icu icu_locale 'en-US' locale 'C'")
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("This PostgreSQL was built without ICU")
+    dsn = make_conninfo(postgres, dbname=name)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        migrate(conn)
+    with filled(dsn) as conn:
+        yield conn
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f"drop database {name} with (force)")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a*", "A*", "doc:*", "*:1", "*b", "É*", "e*", "*\u0301", "\ud7ff*", "\U0010ffff*", "a%", "d*1", "ab"]
+)
+def test_a_pattern_finds_what_like_finds_under_a_linguistic_collation(linguistic, pattern):
+    for query in ("", "&integration=eq.xero"):
+        linguistic.execute("set enable_seqscan = off")
+        rows, _ = found(linguistic, f"externalId=like.{encoded(pattern)}{query}")
+        assert rows == expected(linguistic, '"externalId" like $1', pattern.replace("*", "%"))
 
 
 @given(some=st.lists(patterns, min_size=1, max_size=4), quantifier=st.sampled_from(["any", "all"]))
