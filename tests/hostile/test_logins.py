@@ -99,6 +99,6 @@ def test_logins_without_end_count_as_requests_and_leave_few_refresh_tokens(at, a
             """select "keyId", count(*) from tieline."refreshToken" where "companyId" = %s group by 1""", acme.id
         )
     )
-    assert kept[slow] <= 5
+    assert kept.get(slow, 0) <= 5
     # Those that came at the same moment do not see each other.
-    assert kept[quick] <= 100 + CLIENTS
+    assert kept.get(quick, 0) <= 100 + CLIENTS

@@ -14,12 +14,14 @@ from tieline.settings import Settings
 from tieline.sql.statement import shipped
 
 # jit: PostgreSQL overrates the cost of json_to_recordset, and would compile statements that take a millisecond.
+# Parallel workers would give one statement several cores, and its company more than its share of connections.
 SESSION: dict[LiteralString, LiteralString] = {
     "role": "tieline_server",
     "search_path": "tieline",
     "TimeZone": "UTC",
     "default_text_search_config": "pg_catalog.english",
     "jit": "off",
+    "max_parallel_workers_per_gather": "0",
     "DateStyle": "ISO",
 }
 # The settings that functions and triggers look up (sql/functions/limit_of.sql).
