@@ -142,3 +142,14 @@ def test_what_all_answers_of_a_call_have_together_is_bounded(stage):
     assert set(answers) == set(CALLS)
     assert set(served.statuses) <= {200, 201}
     watch.check()
+
+
+def test_a_batch_whose_results_would_be_too_large_changes_nothing(acme, client):
+    fill(acme, 1, integration="'long'", entityId="repeat(md5(n::text), 60)", externalId="repeat(md5(n::text), 20)")
+    held = client.get(f"{MAPPINGS}?select=externalId").json()[0]["externalId"]
+    rows = [{"entityType": "item", "entityId": f"e{n}", "integration": "new", "externalId": f"{n}"} for n in range(10)]
+    row = {"entityType": "item", "integration": "long", "externalId": held}
+    rows += [{**row, "entityId": f"other{n}"} for n in range(8_000)]
+    answer = client.post("/rpc/link_many", json={"mappings": rows})
+    assert (answer.status_code, "answer_bytes_max" in answer.json()["message"]) == (413, True)
+    assert client.get(f"{MAPPINGS}?select=entityId&integration=eq.new").json() == []

@@ -196,9 +196,15 @@ def whole(made: Statement, rows: bytes, count: int) -> Row | None:
     >>> asked = [Asked("POST", "rpc/link_many", query, NONE, body=b'{"mappings": []}') for query in ("", "index=eq.5")]
     >>> [whole(prepare(each, "c1", Limits(9, 10, 10)), b"[]", 0) for each in asked]
     [(b'0', None, b'[]'), None]
+
+    Raises:
+        Problem: the rows are more than an answer may have (413). Nothing may stay of what the function has done.
     """
     model = made.model
     assert isinstance(model, Call), "only the rows of a function are computed"
+    bytes_max = model.rendering.bytes_max
+    if bytes_max is not None and len(rows) > made.number(bytes_max):
+        raise problems.answer_too_large("answer_bytes_max", f"{made.number(bytes_max)} bytes")
     node = model.node
     is_all = [output.expression for output in node.outputs] == [Expression(c) for c in node.resource.columns.values()]
     is_plain = is_all and not (node.where or node.order or node.embeds or node.offset or model.is_counted)
