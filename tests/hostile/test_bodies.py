@@ -1,5 +1,11 @@
 """Bodies that are large, strange or slow: each is answered, others are served meanwhile, and memory stays bounded."""
 
+import gzip
+import json
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
 import pytest
 from load import MAPPINGS, attack, neighbour, watching
 
@@ -48,7 +54,11 @@ BODIES = {
     "metadata of brackets": (JSON, b'[{"entityType":"a","metadata":[' + fill("[],") + b"1]}]"),
     "white space": (JSON, fill(" ")),
 }
-PLACES = [MAPPINGS, "/company", "/rpc/resolve", "/rpc/link_many", "/rpc/claim", "/rpc/nothing"]
+ELEMENTS = "/api/v2/elements"
+PLACES = [
+    *(MAPPINGS, "/company", "/rpc/resolve", "/rpc/link_many", "/rpc/claim", "/rpc/unlink_many", "/rpc/nothing"),
+    *(ELEMENTS, f"{ELEMENTS}/7/external-element/link", "/api/v2/auth/token", "/import/mappings"),
+]
 
 
 @pytest.fixture
@@ -65,9 +75,60 @@ def test_no_body_of_16_mb_is_more_than_a_refusal(stage, name):
             acme,
             lambda caller, number: caller.post(PLACES[number % len(PLACES)], content=body, headers=headers),
             clients=2,
+            seconds=1,
+            scope="api.admin",
+        )
+    assert set(got.statuses) <= {200, 201, 400, 403, 404, 413, 415, 503}, got
+    assert set(served.statuses) <= {200, 201}
+    watch.check(given_back=False)
+
+
+def test_a_gzip_bomb_is_stopped_at_the_limit(stage):
+    acme, other, server, database = stage
+    bomb = gzip.compress(bytes(100_000_000), 9)
+    headers = {**JSON, "content-encoding": "gzip"}
+    with watching(server, database) as watch, neighbour(other) as served:
+        got = attack(
+            acme,
+            lambda caller, number: caller.post(PLACES[number % 3], content=bomb, headers=headers),
+            clients=4,
             seconds=1.5,
             scope="api.write",
         )
-    assert set(got.statuses) <= {200, 400, 403, 404, 413, 503}, got
+    assert set(got.statuses) <= {413, 503}
     assert set(served.statuses) <= {200, 201}
     watch.check(given_back=False)
+
+
+def test_large_batches_land_beside_everyday_requests(stage):
+    acme, other, server, database = stage
+    rows = [
+        ROW | {"entityId": str(n), "externalId": str(n), "metadata": {"note": "x" * 1200, "n": n}}
+        for n in range(10_000)
+    ]
+    with watching(server, database) as watch, neighbour(other) as served, acme.client() as client:
+        linked = client.post("/rpc/link_many", content=json.dumps({"mappings": rows}), headers=JSON)
+        posted = client.post(MAPPINGS, json=[row | {"entityType": "other"} for row in rows])
+    assert {result["outcome"] for result in linked.json()} == {"created"}
+    assert posted.status_code == 201
+    assert set(served.statuses) <= {200, 201}
+    watch.check()
+
+
+def test_uploads_that_trickle_hold_up_nobody(stage):
+    acme, other, server, database = stage
+    address = urlsplit(acme.server.url)
+    lines = ["POST /import/mappings HTTP/1.1", "host: x", f"apikey: {acme.keys['api.admin']}", "content-type: text/csv"]
+    head = "\r\n".join([*lines, "content-length: 1000000", "", "entityType"]).encode()
+    with watching(server, database) as watch, neighbour(other) as served, ExitStack() as opened:
+        for _ in range(4):
+            trickle = opened.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
+            trickle.sendall(head)
+        for company in (other, acme):
+            with company.client() as client:
+                file = b"entityType,entityId,integration,externalId\nitem,f,crm,A\n"
+                answer = client.post("/import/mappings", content=file, headers=CSV)
+                assert answer.json()["created"] == 1
+                assert client.get("/export/mappings").status_code == 200
+    assert set(served.statuses) <= {200, 201}
+    watch.check()
