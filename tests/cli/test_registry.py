@@ -155,6 +155,23 @@ def test_a_system_says_after_which_time_a_mapping_is_old(command, company):
     assert (refused.code, "The external system was not set: " in refused.err) == (1, True)
 
 
+def test_a_system_has_templates_of_its_own_for_entity_types(command, company):
+    def templates():
+        [system] = json.loads(command("system", "list", "--company", company, "--json").out)
+        return system["linkTemplates"]
+
+    item, order = "https://x.example/i/{externalId}", "https://x.example/o?a=b&id={externalId}"
+    of = "--link-template-of"
+    command("system", "set", "xero", "--company", company, of, f"item={item}", of, f"po={order}")
+    assert templates() == {"item": item, "po": order}
+    command("system", "set", "xero", "--company", company, of, "po=")
+    assert templates() == {"item": item}
+    for given, reason in (("item", "is not TYPE=TEMPLATE"), ("item=https://x.example", "must contain {externalId}")):
+        refused = command("system", "set", "xero", "--company", company, of, given)
+        assert (refused.code, reason in refused.err) == (1, True)
+    assert templates() == {"item": item}
+
+
 def test_a_removed_system_leaves_its_mappings(command, company, database):
     command("system", "set", "xero", "--company", company)
     text = "entityType,entityId,integration,externalId\nitem,1,xero,A\n"

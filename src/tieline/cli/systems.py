@@ -11,12 +11,29 @@ from tieline.cli.terminal import AsJson, Company, Options, RefusalError, answer,
 from tieline.problems import Problem
 from tieline.store import companies, systems
 from tieline.store.systems import Outcome, System, SystemChange
+from tieline.wire.blanks import is_blank
 
 DONE: Mapping[Outcome, str] = {"created": "Added", "updated": "Changed", "unchanged": "Nothing to change in"}
 # An option that is left out changes nothing.
 STAYS = "as it is"
 Integration = Annotated[
     str, Parameter(name="INTEGRATION", help="The key by which mappings name the external system, such as xero.")
+]
+TemplatesOf = Annotated[
+    list[str] | None,
+    Parameter(
+        negative="",
+        help="TYPE=TEMPLATE, the template for one entity type; TYPE= removes it. May be repeated.",
+        show_default=STAYS,
+    ),
+]
+StaleAfter = Annotated[
+    int | None,
+    Parameter(
+        name="--stale-after",
+        help="Seconds after which a mapping that was not synchronised is old; 0 removes it.",
+        show_default=STAYS,
+    ),
 ]
 
 system_app = App(name="system", help="The external systems of a company.")
@@ -36,14 +53,8 @@ def set_system(  # noqa: PLR0913 -- an option each
         str | None,
         Parameter(help="The address of a record, with {externalId} in it; empty removes it.", show_default=STAYS),
     ] = None,
-    stale_after: Annotated[
-        int | None,
-        Parameter(
-            name="--stale-after",
-            help="Seconds after which a mapping that was not synchronised is old; 0 removes it.",
-            show_default=STAYS,
-        ),
-    ] = None,
+    link_template_of: TemplatesOf = None,
+    stale_after: StaleAfter = None,
     default: Annotated[
         bool | None, Parameter(help="Whether it is used where a request names no system.", show_default=STAYS)
     ] = None,
@@ -59,6 +70,7 @@ def set_system(  # noqa: PLR0913 -- an option each
         name=_text(name),
         system_url=_text(system_url),
         link_template=_text(link_template),
+        link_templates=dict(map(_template, link_template_of or ())),
         stale_after_seconds=UNSET if stale_after is None else stale_after or None,
         is_default=UNSET if default is None else default,
         active=UNSET if inactive is None else not inactive,
@@ -69,6 +81,16 @@ def set_system(  # noqa: PLR0913 -- an option each
         except Problem as problem:
             raise RefusalError(f"The external system was not set: {problem.message}") from None
     answer(f"{DONE[outcome]} the external system {integration}.")
+
+
+def _template(given: str) -> tuple[str, str | None]:
+    """Entity type and template of --link-template-of; None removes it."""
+    entity_type, sign, template = given.partition("=")
+    if not sign or is_blank(entity_type):
+        raise RefusalError(
+            f"--link-template-of {given!r} is not TYPE=TEMPLATE, such as item=https://x.example/{{externalId}}."
+        )
+    return entity_type, template or None
 
 
 def _text(given: str | None) -> str | UnsetType | None:
@@ -90,8 +112,11 @@ def list_systems(*, company: Company, json: AsJson = False, options: Options | N
 
 
 def _as_json(system: System) -> dict[str, object]:
-    metadata = None if system.metadata is None else msgspec.Raw(system.metadata.encode())
-    return {**msgspec.to_builtins(system), "metadata": metadata}
+    raw = {
+        name: None if text is None else msgspec.Raw(text.encode())
+        for name, text in (("metadata", system.metadata), ("linkTemplates", system.link_templates))
+    }
+    return {**msgspec.to_builtins(system), **raw}
 
 
 @system_app.command(name="remove")

@@ -183,6 +183,7 @@ _SYSTEM = columns_of(
     Column("isDefault", "boolean", "false", is_nullable=False),
     Column("active", "boolean", "true", is_nullable=False),
     Column("linkTemplate", "text"),
+    Column("linkTemplates", "jsonb"),
     Column("staleAfterSeconds", "integer"),
     Column("metadata", "jsonb"),
     Column("createdAt", "timestamptz", "now()", is_nullable=False),

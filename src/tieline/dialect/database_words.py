@@ -11,6 +11,8 @@ CHECK_VIOLATION, UNIQUE_VIOLATION = "23514", "23505"
 TOO_LARGE, TOO_DEEP = "54000", "54001"
 CHECKS = {
     "externalSystem_systemUrl_check": "systemUrl must be an absolute http or https address without spaces",
+    "externalSystem_linkTemplates_check": "linkTemplates must be an object of http or https addresses by entity type, "
+    "each with {externalId} in it, where the id goes",
     "externalSystem_linkTemplate_check": "linkTemplate must contain {externalId}, where the id goes",
     "externalSystem_integration_check": "integration must not be blank",
     "externalSystem_staleAfterSeconds_check": "staleAfterSeconds must be at least 1",

@@ -1,5 +1,6 @@
 """External systems of a company: the settings of each, found by its `integration`."""
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 import msgspec
@@ -11,8 +12,9 @@ from tieline import problems
 from tieline.postgres.constraint import constraint_name
 from tieline.postgres.session import Session
 from tieline.problems import Problem
-from tieline.sql.statement import shipped
+from tieline.sql.statement import json_text, shipped
 from tieline.store.companies import act
+from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
@@ -27,7 +29,7 @@ T = TypeVar("T")
 
 
 class System(msgspec.Struct, frozen=True, rename="camel"):
-    """The settings of an external system. `metadata` is JSON text.
+    """The settings of an external system. `metadata` and `link_templates` are JSON text.
 
     `stale_after_seconds`: so long after its last synchronisation a mapping is old.
     """
@@ -40,12 +42,13 @@ class System(msgspec.Struct, frozen=True, rename="camel"):
     active: bool = True
     metadata: str | None = None
     stale_after_seconds: int | None = None
+    link_templates: str | None = None
 
 
 class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
     """The settings to change in an external system. UNSET: the setting stays as it is; None: it is cleared.
 
-    A name of None is the integration key.
+    A name of None is the integration key. `link_templates`: the templates to set or to clear, by entity type.
     """
 
     integration: str
@@ -56,6 +59,7 @@ class SystemChange(msgspec.Struct, frozen=True, rename="camel"):
     active: bool | UnsetType = UNSET
     metadata: str | UnsetType | None = UNSET
     stale_after_seconds: int | UnsetType | None = UNSET
+    link_templates: Mapping[str, str | None] = {}
 
 
 def listed(conn: psycopg.Connection, company_id: str) -> list[System]:
@@ -118,7 +122,21 @@ def changed(system: System, given: SystemChange) -> System:
         _over(system.active, given.active),
         _over(system.metadata, given.metadata),
         _over(system.stale_after_seconds, given.stale_after_seconds),
+        _templates(system.link_templates, given.link_templates),
     )
+
+
+def _templates(there: str | None, given: Mapping[str, str | None]) -> str | None:
+    """The templates by entity type, with the given ones put over them.
+
+    >>> _templates('{"item": "https://a.example/{externalId}"}', {"item": None, "po": "https://b.example/{externalId}"})
+    '{"po":"https://b.example/{externalId}"}'
+    """
+    if not given:
+        return there
+    before = {} if there is None else msgspec.json.decode(there, type=dict[str, str])
+    after = {entity_type: template for entity_type, template in {**before, **given}.items() if template is not None}
+    return there if after == before else json_text(after) if after else None
 
 
 def _over(there: T, given: T | UnsetType) -> T:
@@ -146,6 +164,10 @@ def _constraint(error: psycopg.Error) -> str | None:
 def _unfit(error: errors.CheckViolation, given: SystemChange) -> Problem:
     if _constraint(error) == "externalSystem_systemUrl_check":
         return problems.system_url_invalid(str(given.system_url))
+    if _constraint(error) == "externalSystem_linkTemplates_check":
+        templates = [template for template in given.link_templates.values() if template is not None]
+        unfit = [template for template in templates if "{externalId}" not in template or not is_http(template)]
+        return problems.link_template_invalid((unfit or templates)[0])
     assert _constraint(error) == "externalSystem_linkTemplate_check", "a blank integration was refused before"
     return problems.link_template_invalid(str(given.link_template))
 

@@ -57,6 +57,7 @@ class SystemRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_o
     active: Boolean = msgspec.UNSET
     metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     stale_after_seconds: int | msgspec.UnsetType | None = msgspec.UNSET
+    link_templates: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     company_id: Text = msgspec.UNSET
 
 
@@ -203,7 +204,13 @@ Reader = Callable[[str, str], object]
 _READERS: dict[What, dict[str, Reader]] = {
     "mappings": {"allowDuplicateExternalId": boolean, "metadata": json_value},
     "elements": {"id": element_id},
-    "systems": {"isDefault": boolean, "active": boolean, "metadata": json_value, "staleAfterSeconds": seconds},
+    "systems": {
+        "isDefault": boolean,
+        "active": boolean,
+        "metadata": json_value,
+        "staleAfterSeconds": seconds,
+        "linkTemplates": json_value,
+    },
 }
 # By column: the field, the reader of its text (None: the text stays as it is), and whether it is required.
 READERS: dict[What, dict[str, tuple[str, Reader | None, bool]]] = {
@@ -247,14 +254,31 @@ def check_system(row: SystemRow, company_id: str) -> None:
         check_key(name, company_id, value)
     if isinstance(row.stale_after_seconds, int):
         seconds("staleAfterSeconds", str(row.stale_after_seconds))
+    if row.link_templates:
+        _check_templates(bytes(row.link_templates))
     url, template = row.system_url, row.link_template
     if isinstance(url, str) and not HTTP_ADDRESS.fullmatch(url):
         raise RowError(f"systemUrl must be an absolute http or https address without spaces, not {url[:100]!r}")
-    if isinstance(template, str) and "{externalId}" not in template:
-        raise RowError(f"linkTemplate must contain {{externalId}}, where the id goes, and {template[:100]!r} does not")
-    if isinstance(template, str) and not is_http(template):
-        raise RowError(f"linkTemplate must be an absolute http or https address, not {template[:100]!r}", BLANK)
+    if isinstance(template, str):
+        _check_template("linkTemplate", template)
     _check_company(row.company_id, company_id)
+
+
+def _check_template(name: str, template: str) -> None:
+    if "{externalId}" not in template:
+        raise RowError(f"{name} must contain {{externalId}}, where the id goes, and {template[:100]!r} does not")
+    if not is_http(template):
+        raise RowError(f"{name} must be an absolute http or https address, not {template[:100]!r}", BLANK)
+
+
+def _check_templates(given: bytes) -> None:
+    require_storable("linkTemplates", halves.unstorable_json(given))
+    try:
+        templates: dict[str, str] = msgspec.json.decode(given, type=dict[str, str] | None) or {}
+    except msgspec.MsgspecError:
+        raise RowError("linkTemplates must be a JSON object of addresses by entity type") from None
+    for entity_type, template in templates.items():
+        _check_template(f"linkTemplates.{entity_type[:100]}", template)
 
 
 def _check_text(name: str, value: str) -> None:

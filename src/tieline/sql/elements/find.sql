@@ -5,7 +5,7 @@ from (
     select e.id, e.title, e."creationTime", e."modificationDate", (
         select row_to_json(l)
         from (
-            select m."externalId", tieline.binding_link(m.link, s."linkTemplate", m."externalId") as link,
+            select m."externalId", tieline.binding_link(m.link, coalesce(s."linkTemplates" ->> 'element', s."linkTemplate"), m."externalId") as link,
                 case when s.active then s."systemUrl" end as "systemUrl"
             from tieline."externalIntegrationMapping" m
             left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.integration = m.integration

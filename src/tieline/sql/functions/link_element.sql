@@ -13,7 +13,8 @@ declare
 begin
     perform 1 from tieline.element e where e."companyId" = company and e.id = element_id::bigint for key share;
     "isElementFound" := found;
-    select s.integration, s."systemUrl", s."linkTemplate" into target from tieline."externalSystem" s
+    select s.integration, s."systemUrl", coalesce(s."linkTemplates" ->> 'element', s."linkTemplate") as template
+    into target from tieline."externalSystem" s
     where s."companyId" = company and s.active and case
         when system_url is not null then tieline.canonical_url(s."systemUrl") = tieline.canonical_url(system_url)
         else s."isDefault" or 1 = (
@@ -35,7 +36,7 @@ begin
             perform tieline.refuse('TL001', 'Neither an externalId nor a link would be left.');
         end if;
         binding := tieline.binding_json(
-            written."externalId", tieline.binding_link(written.link, target."linkTemplate", written."externalId"),
+            written."externalId", tieline.binding_link(written.link, target.template, written."externalId"),
             target."systemUrl"
         );
     end if;

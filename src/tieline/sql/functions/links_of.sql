@@ -15,7 +15,8 @@ begin
     return query
     with found as materialized (
         select a.type, a.id as entity, a.times, m.*, m."externalId" is not null or m.link is not null as is_linked,
-            s."linkTemplate" as template, coalesce(s.active, false) as is_current, s."staleAfterSeconds" as stale
+            coalesce(s."linkTemplates" ->> a.type, s."linkTemplate") as template,
+            coalesce(s.active, false) as is_current, s."staleAfterSeconds" as stale
         from unnest(entity_types, entity_ids, times) a (type, id, times)
         cross join lateral (
             select e.id, e.integration, e."externalId", e.link, e."lastSyncedAt", e."remoteUpdatedAt"

@@ -5,7 +5,7 @@ create or replace function locate(company text, in_integration text, entity_type
 #variable_conflict use_column
 declare
     template constant text := (
-        select s."linkTemplate" from tieline."externalSystem" s
+        select coalesce(s."linkTemplates" ->> entity_type, s."linkTemplate") from tieline."externalSystem" s
         where s."companyId" = company and s.integration = in_integration
     );
     ids constant integer := json_array_length(entity_ids);

@@ -10,12 +10,18 @@ declare
         select s."linkTemplate" from tieline."externalSystem" s
         where s."companyId" = company and s.integration = in_integration
     );
+    templates constant jsonb := (
+        select s."linkTemplates" from tieline."externalSystem" s
+        where s."companyId" = company and s.integration = in_integration
+    );
 begin
     return query
     select m."entityType", m."entityId", m.id, tieline.translation_json(
         m."entityType", m."entityId", m."externalId",
         -- Most systems have no template; then no id needs to be encoded.
-        case when template is null then m.link else tieline.binding_link(m.link, template, m."externalId") end
+        case when template is null and templates is null then m.link else tieline.binding_link(
+            m.link, coalesce(templates ->> m."entityType", template), m."externalId"
+        ) end
     )
     from tieline."externalIntegrationMapping" m
     where m."companyId" = company and m.integration = in_integration

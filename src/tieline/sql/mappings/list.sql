@@ -2,7 +2,7 @@
 select coalesce((
     select json_agg(
         tieline.binding_json(
-            m."externalId", tieline.binding_link(m.link, s."linkTemplate", m."externalId"),
+            m."externalId", tieline.binding_link(m.link, coalesce(s."linkTemplates" ->> 'element', s."linkTemplate"), m."externalId"),
             case when s.active then s."systemUrl" end
         )
         order by m."createdAt", m.id

@@ -12,7 +12,7 @@ with found as (
         else a."isDefault" or 1 = (select count(*) from active) end
 ), meant as (
     select m.id, m.integration, m."externalId", m."createdAt",
-        tieline.binding_link(m.link, s."linkTemplate", m."externalId") as link
+        tieline.binding_link(m.link, coalesce(s."linkTemplates" ->> 'element', s."linkTemplate"), m."externalId") as link
     from found
     cross join tieline."externalIntegrationMapping" m
     left join tieline."externalSystem" s on s."companyId" = m."companyId" and s.integration = m.integration
@@ -28,7 +28,7 @@ with found as (
 select
     -- As the row was when it was deleted, which may be newer than the one that was found.
     (select tieline.binding_json(
-        r."externalId", tieline.binding_link(r.link, s."linkTemplate", r."externalId"),
+        r."externalId", tieline.binding_link(r.link, coalesce(s."linkTemplates" ->> 'element', s."linkTemplate"), r."externalId"),
         case when s.active then s."systemUrl" end
     ) from removed r left join tieline."externalSystem" s on s."companyId" = $1 and s.integration = r.integration),
     exists (select 1 from found),

@@ -1,3 +1,4 @@
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds"
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds",
+    "linkTemplates"::text
 from tieline."externalSystem"
 where "companyId" = $1 and integration = $2

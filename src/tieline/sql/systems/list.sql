@@ -1,4 +1,5 @@
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds"
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata::text, "staleAfterSeconds",
+    "linkTemplates"::text
 from tieline."externalSystem"
 where "companyId" = $1
 order by integration

@@ -6,6 +6,10 @@ select tieline.canonical_url(r."systemUrl"),
             and (not r.given ? 'systemUrl' or r."systemUrl" is not distinct from e."systemUrl")
             and (not r.given ? 'linkTemplate' or r."linkTemplate" is not distinct from e."linkTemplate")
             and (not r.given ? 'staleAfterSeconds' or r."staleAfterSeconds" is not distinct from e."staleAfterSeconds")
+            and (
+                not r.given ? 'linkTemplates'
+                or nullif(r."linkTemplates", 'null') is not distinct from e."linkTemplates"
+            )
             and (not r.given ? 'isDefault' or coalesce(r."isDefault", false) = e."isDefault")
             and (not r.given ? 'active' or coalesce(r.active, true) = e.active)
             and (not r.given ? 'metadata' or nullif(r.metadata, 'null') is not distinct from nullif(e.metadata, 'null'))
@@ -15,9 +19,9 @@ select tieline.canonical_url(r."systemUrl"),
 from rows from (
     json_to_recordset($2::json) as (
         integration text, name text, "systemUrl" text, "linkTemplate" text, "isDefault" boolean, active boolean,
-        metadata jsonb, "staleAfterSeconds" integer
+        metadata jsonb, "staleAfterSeconds" integer, "linkTemplates" jsonb
     ),
     jsonb_array_elements($3::jsonb)
 ) with ordinality r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds",
-    given, n)
+    "linkTemplates", given, n)
 order by r.n

@@ -8,14 +8,17 @@ with target as materialized (
         coalesce(case when r.given ? 'active' then r.active else e.active end, true) as active,
         case when r.given ? 'metadata' then nullif(r.metadata, 'null') else e.metadata end as metadata,
         case when r.given ? 'staleAfterSeconds' then r."staleAfterSeconds" else e."staleAfterSeconds" end
-            as "staleAfterSeconds"
+            as "staleAfterSeconds",
+        case when r.given ? 'linkTemplates' then nullif(r."linkTemplates", 'null') else e."linkTemplates" end
+            as "linkTemplates"
     from rows from (
         json_to_recordset($2::json) as (
             integration text, name text, "systemUrl" text, "linkTemplate" text, "isDefault" boolean, active boolean,
-            metadata jsonb, "staleAfterSeconds" integer
+            metadata jsonb, "staleAfterSeconds" integer, "linkTemplates" jsonb
         ),
         jsonb_array_elements($3::jsonb)
-    ) r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", given)
+    ) r (integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", "linkTemplates",
+        given)
     left join lateral (
         select * from tieline."externalSystem" f
         where f."companyId" = $1 and f.integration = r.integration
@@ -23,9 +26,11 @@ with target as materialized (
     ) e on true
 )
 insert into tieline."externalSystem" (
-    integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", "companyId"
+    integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds",
+    "linkTemplates", "companyId"
 )
-select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds", $1
+select integration, name, "systemUrl", "linkTemplate", "isDefault", active, metadata, "staleAfterSeconds",
+    "linkTemplates", $1
 from target
 order by integration
 on conflict ("companyId", integration) do update set
@@ -35,5 +40,6 @@ on conflict ("companyId", integration) do update set
     "isDefault" = excluded."isDefault",
     active = excluded.active,
     metadata = excluded.metadata,
-    "staleAfterSeconds" = excluded."staleAfterSeconds"
+    "staleAfterSeconds" = excluded."staleAfterSeconds",
+    "linkTemplates" = excluded."linkTemplates"
 returning integration
