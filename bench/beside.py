@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 from figures import Figure, show
-from load import Load, http, send
+from load import Load, http, postgres_seconds, process_seconds, send
 from lookups import CONNECTIONS, OURS, interleaved
 from stage import BULK_COMPANY, COMPANY, FILL, ROOT, Server, Stage, free_port, new_key, write_ids
 
@@ -27,6 +27,7 @@ from batches import BATCH, FORGET, INSERT, Run, rows, timed
 from tieline.postgres import account, database
 
 SMALL_BATCH, SMALL_BATCHES = 10, 300
+WARM_UP_ROUNDS, CPU_ROUNDS = 2, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,12 @@ def serving(name: str, checkout: Path) -> Generator[Version]:
 
 def measure(ours: Version, theirs: Version, import_rows: int) -> list[Figure]:
     """Run all measurements of this file."""
-    return [*_lookups(ours, theirs), *_batches(ours, theirs), *_import(ours, theirs, import_rows)]
+    return [
+        *_lookups(ours, theirs),
+        *_batches(ours, theirs),
+        *_cpu_of_writes(ours, theirs),
+        *_import(ours, theirs, import_rows),
+    ]
 
 
 def _lookups(ours: Version, theirs: Version) -> list[Figure]:
@@ -131,6 +137,32 @@ def _batches(ours: Version, theirs: Version) -> list[Figure]:
         _figure("link_many of a permutation of 10,000", permuted["link ours"], "before", permuted["link theirs"]),
         _figure("link_many of 10 rows", small["link ours"], "before", small["link theirs"], ">= 0.67"),
     ]
+
+
+def _cpu_of_writes(ours: Version, theirs: Version) -> list[Figure]:
+    """CPU time of server and PostgreSQL together: it moves less than seconds do, on a machine that others use too."""
+    work = {
+        "POST of 10,000 new rows": ("/externalIntegrationMapping", "{}", BATCH, 1),
+        "link_many of 10,000 new rows": ("/rpc/link_many", '{{"mappings":{}}}', BATCH, 1),
+        "100 link_many of 10 rows": ("/rpc/link_many", '{{"mappings":{}}}', SMALL_BATCH, 100),
+    }
+    figures: list[Figure] = []
+    for name, (path, form, size, count) in work.items():
+        spent = {"ours": 0.0, "theirs": 0.0}
+        for turn in range(WARM_UP_ROUNDS + CPU_ROUNDS):
+            bodies = [form.format(json.dumps(rows(size))) for _ in range(count)]
+            for version in random.sample((ours, theirs), 2):
+                before = _cpu_seconds(version)
+                for body in bodies:
+                    send(version.on.tieline, version.on.bulk_key, path, body)
+                if turn >= WARM_UP_ROUNDS:
+                    spent[version.name] += (_cpu_seconds(version) - before) / CPU_ROUNDS
+        figures.append(_figure(f"{name}, CPU", spent["ours"], "before", spent["theirs"]))
+    return figures
+
+
+def _cpu_seconds(version: Version) -> float:
+    return postgres_seconds(version.on.postmaster) + process_seconds(version.on.tieline.pid)
 
 
 def _permutation(made: list[dict[str, object]]) -> str:
