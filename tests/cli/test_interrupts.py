@@ -5,17 +5,30 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
 
+from conftest import new_database
 from tieline.transfer.load import BATCH_ROWS_MAX
 
 HEADING = "entityType,entityId,integration,externalId\n"
 BATCH = "".join(f"item,{number},xero,{number}\n" for number in range(BATCH_ROWS_MAX))
 SECONDS_MAX = 60
+OURS = "pg_stat_activity where datname = current_database() and application_name = 'tieline'"
+IS_IDLE = f"select state = 'idle' from {OURS}"
+IS_HELD = f"select wait_event_type = 'Lock' from {OURS}"
+END = f"select pg_terminate_backend(pid) from {OURS}"
 AGAIN = "did not land. Import them again, under the first line of the file.\n"
+
+
+@pytest.fixture(scope="module")
+def database(postgres):
+    """A database without other sessions of Tieline."""
+    with new_database(postgres) as made:
+        yield made
 
 
 @pytest.fixture
@@ -28,7 +41,7 @@ def start(tieline, database, company):
             subprocess.Popen(
                 # Processes that are started in the background ignore the signal, and pass that on to the tests.
                 ["env", "--default-signal=INT", tieline, name, *arguments, "--company", company, "--what", "mappings"],
-                env={**os.environ, "TIELINE_DATABASE_URL": f"{database.dsn} application_name={company}"},
+                env={**os.environ, "TIELINE_DATABASE_URL": database.dsn},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -57,11 +70,8 @@ def ended(process, text=None):
     return process.returncode, out, err
 
 
-def is_idle(database, company):
-    """The import has looked at the table, and waits for its next rows."""
-    state = """select state = 'idle' and query not ilike 'set %%' and query <> 'COMMIT'
-        from pg_stat_activity where application_name = %s"""
-    return lambda: (True,) in database.execute(state, company)
+def is_so(database, statement):
+    return lambda: (True,) in database.execute(statement)
 
 
 def landed(database, company):
@@ -75,18 +85,19 @@ def test_an_interrupted_import_says_what_landed_and_what_did_not(start, database
     process.stdin.write(HEADING + BATCH + "item,last,xero,last\n")
     process.stdin.flush()
     until(lambda: landed(database, company) == BATCH_ROWS_MAX)
-    until(is_idle(database, company))
+    until(is_so(database, IS_IDLE))
     process.send_signal(number)
     code, out, err = ended(process)
     assert (code, out.split(",")[:2]) == (128 + number, ["10", "000 created"])
-    assert err == f"Interrupted. The rows from line 10,002 on {AGAIN}"
+    # The next row may have been read already.
+    assert err in {f"Interrupted. The rows {rest} {AGAIN}" for rest in ("from line 10,002 on", "after line 10,001")}
 
 
-def test_an_import_that_is_interrupted_before_its_first_batch_says_that_no_row_landed(start, database, company):
+def test_an_import_that_is_interrupted_before_its_first_batch_says_that_no_row_landed(start, database):
     process = start("import", "-", "--format", "csv")
     process.stdin.write(HEADING)
     process.stdin.flush()
-    until(is_idle(database, company))
+    until(is_so(database, IS_IDLE))
     process.send_signal(signal.SIGINT)
     code, out, err = ended(process)
     assert (code, out.startswith("0 created"), err) == (130, True, "Interrupted. No row landed.\n")
@@ -103,8 +114,7 @@ def test_an_interrupt_waits_for_the_batch_under_way_and_a_second_one_does_not(st
         process = start("import", "-", "--format", "csv")
         process.stdin.write(HEADING + BATCH)
         process.stdin.flush()
-        waits = "select wait_event_type = 'Lock' from pg_stat_activity where application_name = %s"
-        until(lambda: database.execute(waits, company) == [(True,)])
+        until(is_so(database, IS_HELD))
         process.send_signal(signal.SIGINT)
         if count == 1:
             time.sleep(0.3)
@@ -129,30 +139,48 @@ def test_a_database_that_goes_away_is_told_with_what_landed(start, database, com
     process.stdin.write(HEADING + BATCH)
     process.stdin.flush()
     until(lambda: landed(database, company) == BATCH_ROWS_MAX)
-    until(is_idle(database, company))
-    end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s"
-    assert (True,) in database.execute(end, company)
+    until(is_so(database, IS_IDLE))
+    assert database.execute(END) == [(True,)]
     code, out, err = ended(process, "item,last,xero,last\n")
     assert (code, out.split(",")[:2]) == (1, ["10", "000 created"])
-    assert err.startswith("The batch of lines 10002 to 10002 did not land: ")
-    assert err.endswith(f". The rows from line 10,002 on {AGAIN}")
+    assert err.endswith((f". The rows from line 10,002 on {AGAIN}", f". The rows after line 10,001 {AGAIN}"))
 
 
 @pytest.fixture
-def filled(database, company):
-    rows = """
-        insert into tieline."externalIntegrationMapping" ("companyId", "entityType", "entityId", integration, link)
-        select %s, 'item', n::text, 'xero', repeat('x', 2000) from generate_series(1, 20000) n"""
-    database.execute(rows, company)
+def held(database):
+    """An export waits as long as the context lasts: the table is locked."""
+
+    @contextmanager
+    def run():
+        with psycopg.connect(database.dsn) as holder:
+            holder.execute('lock table tieline."externalIntegrationMapping" in access exclusive mode')
+            yield lambda: until(is_so(database, IS_HELD))
+            holder.rollback()
+
+    return run
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_export_leaves_no_file(start, filled, tmp_path, number):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    process = start("export", "--output", folder / "all.csv")
-    until(lambda: list(folder.iterdir()))
-    process.send_signal(number)
-    code, out, err = ended(process)
-    assert (code, out, err) == (128 + number, "", "")
-    assert list(folder.iterdir()) == []
+def test_an_interrupted_export_leaves_no_file(start, held, tmp_path, number):
+    with held() as until_it_waits:
+        process = start("export", "--output", tmp_path / "all.csv")
+        until_it_waits()
+        assert list(tmp_path.glob(".all.csv.*.part"))
+        process.send_signal(number)
+        assert ended(process) == (128 + number, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "rest"),
+    [(["--output", "all.csv"], "No file was written."), ([], "What was written is not the whole.")],
+)
+def test_an_export_whose_database_goes_away_says_so(start, held, database, tmp_path, options, rest):
+    with held() as until_it_waits:
+        process = start("export", *(tmp_path / option if option == "all.csv" else option for option in options))
+        until_it_waits()
+        assert database.execute(END) == [(True,)]
+        code, out, err = ended(process)
+    assert (code, out) == (1, "")
+    assert err == f"The export stopped: The database cannot be reached now. {rest}\n"
+    assert list(tmp_path.iterdir()) == []
