@@ -70,6 +70,9 @@ def test_metadata_within_the_limits_is_stored(client, metadata):
         (SYSTEMS, {"integration": "s", "name": "n" * 8_001}, "name"),
         (SYSTEMS, {"integration": "s", "name": "s", "linkTemplate": "https://x.example/{externalId}" + "x" * 8_000},
          "linkTemplate"),
+        (SYSTEMS, {"integration": "s", "name": "s", "linkTemplates": {
+            f"type{n}": "https://x.example/{externalId}" + "x" * 900 for n in range(100)
+        }}, "linkTemplates"),
         (MAPPINGS, {**ROW, "externalId": "a" * 100_000}, "externalId"),
         (MAPPINGS, {**ROW, "entityId": "a" * 100_000}, "entityId"),
     ],

@@ -7,11 +7,13 @@ declare
     name text;
 begin
     for element in select e.value, e.ordinality::integer as place from json_array_elements(rows) with ordinality e loop
-        begin
-            perform tieline.check_json('metadata', (element.value -> 'metadata')::jsonb);
-        exception when data_exception or program_limit_exceeded or feature_not_supported then
-            return query select element.place, 'metadata', sqlstate;
-        end;
+        foreach name in array array['metadata', 'linkTemplates'] loop
+            begin
+                perform tieline.check_json(name, (element.value -> name)::jsonb);
+            exception when data_exception or program_limit_exceeded or feature_not_supported then
+                return query select element.place, name, sqlstate;
+            end;
+        end loop;
         foreach name in array array['link', 'title', 'name', 'systemUrl', 'linkTemplate'] loop
             begin
                 perform tieline.check_text(name, element.value ->> name);

@@ -133,7 +133,7 @@ def unfit_reason(conn: psycopg.Connection, row: object) -> str:
 
 
 def _unfit(column: str, state: str) -> str:
-    limit = "metadata_bytes_max" if column == "metadata" else "text_bytes_max"
+    limit = "metadata_bytes_max" if column in {"metadata", "linkTemplates"} else "text_bytes_max"
     return f"{column} {UNFIT_REASONS.get(state, 'cannot be stored').format(limit=limit)}"
 
 
