@@ -1,6 +1,7 @@
 # ruff: noqa: F811 -- a fixture that a test takes is imported by its name
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from files_of_companies import ours, theirs  # noqa: F401 -- fixtures
@@ -30,7 +31,7 @@ def fill(ours):
             "entityId": text,
             "integration": "xero",
             "externalId": f"{place}{text}",
-            "link": text,
+            "link": f"https://x.example/?q={quote(text)}",
             "metadata": {"text": text, "number": 1.10} if place % 2 else None,
             "lastSyncedAt": "2026-03-29T01:59:59.123456+01:00",
             "createdAt": "1999-12-31T23:59:59Z",

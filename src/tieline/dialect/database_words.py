@@ -14,6 +14,7 @@ CHECKS = {
     "externalSystem_linkTemplates_check": "linkTemplates must be an object of http or https addresses by entity type, "
     "each with {externalId} in it, where the id goes",
     "externalSystem_linkTemplate_check": "linkTemplate must contain {externalId}, where the id goes",
+    "externalSystem_linkTemplate_address": "linkTemplate must be an absolute http or https address with {externalId}",
     "externalSystem_integration_check": "integration must not be blank",
     "externalSystem_staleAfterSeconds_check": "staleAfterSeconds must be at least 1",
 }

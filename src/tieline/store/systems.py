@@ -18,6 +18,7 @@ from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 
 COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+TEMPLATE_RULES = ("externalSystem_linkTemplate_check", "externalSystem_linkTemplate_address")
 URL_KEYS = ("externalSystem_companyId_canonical_key", "externalSystem_companyId_systemUrl_key")
 # Another writer may add the same system or make another one the default at the same time; then it is there to be met.
 ATTEMPTS_MAX = 8
@@ -168,7 +169,7 @@ def _unfit(error: errors.CheckViolation, given: SystemChange) -> Problem:
         templates = [template for template in given.link_templates.values() if template is not None]
         unfit = [template for template in templates if "{externalId}" not in template or not is_http(template)]
         return problems.link_template_invalid((unfit or templates)[0])
-    assert _constraint(error) == "externalSystem_linkTemplate_check", "a blank integration was refused before"
+    assert _constraint(error) in TEMPLATE_RULES, "a blank integration was refused before"
     return problems.link_template_invalid(str(given.link_template))
 
 

@@ -6,7 +6,7 @@ begin
         raise check_violation using column = 'integration', message = 'integration must not be blank';
     end if;
     if new."linkTemplate" is distinct from old."linkTemplate" and not tieline.is_address(new."linkTemplate") then
-        raise check_violation using column = 'linkTemplate', constraint = 'externalSystem_linkTemplate_check',
+        raise check_violation using column = 'linkTemplate', constraint = 'externalSystem_linkTemplate_address',
             message = 'linkTemplate must be an absolute http or https address that contains {externalId}';
     end if;
     return null;
