@@ -5,6 +5,7 @@ import asyncio
 from tieline import problems
 from tieline.places import Queue, Waiter
 from tieline.settings import Settings
+from tieline.web.memory import Memory
 
 
 class Bodies:
@@ -18,6 +19,7 @@ class Bodies:
         self._held: dict[str, int] = {}
         self._queue = Queue()
         self._wanted: dict[Waiter, int] = {}
+        self._memory = Memory()
 
     def take_now(self, party: str, size: int) -> bool:
         """Hold so many bytes more, if there is room. Among nothing else there is room for a body of any size."""
@@ -55,6 +57,7 @@ class Bodies:
 
     def give_back(self, party: str, size: int) -> None:
         """So many bytes are held no more. The parties that wait are served in turn."""
+        self._memory.after(size)
         left = self._held[party] - size
         if left:
             self._held[party] = left
