@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tieline.postgres.migrate import migrate
 START_SECONDS_MAX = 60
 # Each test looks at the rows of its own company. Tests share the server and nothing else.
 API_TIMEOUT_SECONDS = 60
+PORTS = range(10_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,12 @@ def serving(folder: Path, database: Database, **environment: str) -> Iterator[Se
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens on, below those that the system gives to clients: one of them could take it first."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")
