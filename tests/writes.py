@@ -19,7 +19,7 @@ UNLIKE_THEIR_HISTORY = """
     select l, m
     from (select * from last where operation <> 'delete') l
     full join tieline."externalIntegrationMapping" m on m."companyId" = l."companyId" and m.id = l."mappingId"
-    where l.after is distinct from to_jsonb(m)
+    where l.after is distinct from to_jsonb(m) - 'externalIdReversed'
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import free_port, start_server, stop_server
 
-END_SECONDS_MAX = 20
+END_SECONDS_MAX = 60
 
 
 @pytest.fixture
