@@ -133,7 +133,7 @@ def test_an_update_that_leaves_nothing_is_refused_and_changes_nothing(client, ac
     [
         "a/b", "a+b", "#1", "100%", "%41", "a,b", "a.b", "a:b", "(x)", 'say "x"', "two  words", " led and trailed ",
         "007", "00000000000000000000000000001", "1e5", "水💧", "e\u0301", "\\", "\\u0000", "{externalId}", "null",
-        "*", "a\tb\nc", "a\u2028b", "x" * 1024, "💧" * 1024, "<script>", "'; drop table x --", "$1",
+        "*", "a\tb\nc", "a\u2028b", "x" * 1024, "💧" * 640, "<script>", "'; drop table x --", "$1",
     ],
 )  # fmt: skip
 def test_an_external_id_is_kept_exactly_as_given(client, acme, external_id):

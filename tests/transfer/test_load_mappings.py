@@ -11,6 +11,7 @@ from tieline.transfer.columns import Record
 from tieline.transfer.load import BATCH_ROWS_MAX, StoppedError
 
 HEADER = "entityType,entityId,integration,externalId\n"
+LINK = "https://l.example"
 
 
 def mappings(*pairs, integration="xero"):
@@ -170,13 +171,15 @@ def test_an_id_of_another_mapping_is_refused(ours):
 
 
 def test_ndjson_changes_what_each_line_gives(ours):
-    ours.load("mappings", "entityType,entityId,integration,externalId,link\nitem,1,xero,A,L\nitem,2,xero,B,L\n")
+    ours.load(
+        "mappings", f"entityType,entityId,integration,externalId,link\nitem,1,xero,A,{LINK}\nitem,2,xero,B,{LINK}\n"
+    )
     lines = (
         '{"entityType":"item","entityId":"1","integration":"xero","link":null}\n'
         '{"entityType":"item","entityId":"2","integration":"xero","externalId":"C"}\n'
     )
     assert ours.load("mappings", lines, "ndjson").counts == {"updated": 2}
-    assert ours.mappings('"externalId", link') == [("A", None), ("C", "L")]
+    assert ours.mappings('"externalId", link') == [("A", None), ("C", LINK)]
 
 
 def test_row_level_security_binds_an_import_to_its_company(ours, theirs):

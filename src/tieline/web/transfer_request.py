@@ -34,9 +34,9 @@ TYPES_IN: dict[str, Format] = {
 }
 TYPES_OUT: dict[str, TextFormat] = {
     "text/csv": "csv",
-    "text/tab-separated-values": "tsv",
     "application/x-ndjson": "ndjson",
     "application/ndjson": "ndjson",
+    "text/tab-separated-values": "tsv",
 }
 CONTENT_TYPES: dict[TextFormat, str] = {
     "csv": "text/csv; charset=utf-8",
