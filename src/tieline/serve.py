@@ -43,7 +43,8 @@ class CannotStartError(Exception):
 class Workers(Multiprocess):
     """The worker processes. It inherits, against our custom, because uvicorn offers no other way in.
 
-    uvicorn starts a worker anew whenever it ends, without end. One that never served would fail again: then all end.
+    uvicorn starts a worker anew whenever it ends, without end. One that ended by itself before it served would fail
+    again: then all end.
     """
 
     has_failed = False
@@ -53,7 +54,8 @@ class Workers(Multiprocess):
         """Look at each worker twice a second."""
         new = [one for one in self.processes if one.pid not in self._served]
         self._served |= {one.pid for one in new if one.process.is_alive() and one.is_ready(WORKER_ANSWER_SECONDS)}
-        if any(not one.process.is_alive() for one in new):
+        # The code of one that was killed by a signal is negative.
+        if any(not one.process.is_alive() and (one.process.exitcode or 0) >= 0 for one in new):
             self.has_failed = True
             self.should_exit.set()
             return
