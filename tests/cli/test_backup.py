@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from conftest import Database, new_database
+from pooler import PGBOUNCER, pooled
 from tieline.postgres import account
 from tieline.postgres.migrate import build, shipped_migrations
 
@@ -356,6 +357,19 @@ def test_an_owner_who_is_no_superuser_backs_up_and_restores(folder, database, po
         # Without the policy the rows would be missing from the backup, so none is made.
         Database(here).execute("drop policy backup on tieline.element")
         assert "does not see all rows of element, so" in refusal(run(folder, theirs, "backup", file))
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+def test_an_owner_backs_up_from_the_database_itself_and_not_through_a_pooler(
+    folder, postgres, owners, open_folder, tmp_path
+):
+    with empty_database(postgres, owners[0]) as here:
+        theirs = Database(make_conninfo(here, user=owners[0], password="pa55w0rd"))
+        assert run(folder, theirs, "migrate").code == 0
+        with pooled(theirs.dsn, open_folder) as through:
+            said = refusal(run(folder, Database(through), "backup", tmp_path / "registry.backup"))
+        assert said.endswith("Give --database-url the address of the database itself.")
+        assert not list(tmp_path.iterdir())
 
 
 def test_every_table_can_be_read_by_an_owner_who_backs_up(database):

@@ -5,7 +5,7 @@ from typing import IO
 
 import psycopg
 
-from tieline.postgres import archive, programs
+from tieline.postgres import archive, pooler, programs
 from tieline.sql.statement import shipped
 
 
@@ -30,6 +30,12 @@ def back_up(conn: psycopg.Connection, dsn: str, data_path: Path, file: IO[bytes]
         raise UnreadableError(
             f"This role does not see all rows of {', '.join(unreadable)}, so that the backup would lack some. "
             f"Run tieline migrate as the owner of the tables and back up as the same, or back up as a superuser."
+        )
+    if not sees_all and pooler.is_pooled(conn):
+        # pg_dump sets `tieline.backup` when it connects. A pooler that drops this setting would hide all rows from it.
+        raise UnreadableError(
+            "There is a pooler in front of the database, which does not pass on what pg_dump needs to see all rows. "
+            "Give --database-url the address of the database itself."
         )
     using = programs.for_database(conn.info.server_version, data_path, is_embedded=is_embedded)
     archive.write(dsn, using, file, sees_all=bool(sees_all))
