@@ -129,6 +129,12 @@ def test_the_search_finds_the_sections_that_have_all_words(server, words, found)
     assert re.search(f"<mark>{words.split()[0]}</mark>", page, re.IGNORECASE)
 
 
+def test_a_hit_of_the_search_shows_the_sentence_of_the_page_and_whole_words(server):
+    page = httpx.get(f"{server.url}/docs/search", params={"q": "PgBouncer"}).text
+    assert "<p>Between Tieline and a PostgreSQL of your own: see Operations.</p>" in page
+    assert re.search(r"tested with <mark>PgBouncer</mark>[^<]*\S …</p>", page)
+
+
 @pytest.mark.parametrize("query", ["", "q=", "q=nothing+has+this", "q=%00%ff%F0%9F", "q=" + "a+" * 5000, "&" * 9000])
 def test_a_search_that_finds_nothing_or_cannot_be_read_is_a_page_too(server, query):
     assert httpx.get(f"{server.url}/docs/search?{query}").status_code == 200

@@ -141,7 +141,7 @@ def _api(document: Json, address: str) -> str:
     return (
         f"<h2>{escape(document['info']['title'])}</h2><p>{escape(document['info'].get('description', ''))} "
         f"OpenAPI: <code>GET {address}</code></p>"
-        f"<table><tr><th>method</th><th>path</th><th></th><th>parameters</th></tr>{''.join(rows)}</table>"
+        f"<table><tr><th>method</th><th>path</th><th>purpose</th><th>parameters</th></tr>{''.join(rows)}</table>"
     )
 
 

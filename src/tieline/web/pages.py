@@ -43,6 +43,8 @@ EXCERPT_CHARACTERS = 160
 # the lexer of HTTP takes for one message.
 LEXERS = {"http": "text", "sh": "bash"}
 LIGHT, DARK = "default", "github-dark"
+# The parts of a line that a reader sees.
+_SHOWN = frozenset({"text", "code_inline", "softbreak"})
 # Pygments has no types of its own.
 lexer_named = cast(Callable[[str], Lexer], get_lexer_by_name)
 formatter = cast(Callable[..., Any], HtmlFormatter)
@@ -179,7 +181,8 @@ def _plain(tokens: Iterable[Token]) -> str:
     words: list[str] = []
     for token in tokens:
         if token.type == "inline":
-            words += [child.content for child in token.children or () if child.type in {"text", "code_inline"}]
+            shown = (child for child in token.children or () if child.type in _SHOWN)
+            words.append("".join(" " if child.type == "softbreak" else child.content for child in shown))
         elif token.type in {"fence", "code_block"}:
             words.append(token.content)
     return re.sub(r"\s+", " ", " ".join(words)).strip().removesuffix(" #")
@@ -188,7 +191,8 @@ def _plain(tokens: Iterable[Token]) -> str:
 def _excerpt(text: str, word: str) -> str:
     at = max(0, text.casefold().find(word))
     start = max(0, text.rfind(" ", 0, max(0, at - EXCERPT_CHARACTERS // 2)) + 1)
-    return text[start : start + EXCERPT_CHARACTERS]
+    excerpt = text[start : start + EXCERPT_CHARACTERS]
+    return excerpt if excerpt == text[start:] else f"{excerpt.rpartition(' ')[0] or excerpt} …"
 
 
 def _marked(excerpt: str, words: str) -> str:
