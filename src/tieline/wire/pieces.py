@@ -79,6 +79,18 @@ def depth_exceeds(json: bytes, depth_max: int) -> bool:
     return False
 
 
+def _end(text: bytes) -> int:
+    """The position behind the value that the text begins with, and behind white space."""
+    try:
+        _raw.decode(text)
+    except msgspec.DecodeError as error:
+        found = _TRAILING.fullmatch(str(error))
+        if found is None:
+            raise
+        return int(found[1]) - 1
+    return len(text)
+
+
 class Walk:
     r"""A position in JSON. Methods read what is there and go behind it; what is broken raises msgspec's DecodeError.
 
@@ -139,6 +151,10 @@ class Walk:
             return
         is_open = True
         while is_open:
+            # No item of so short a rest can be too long.
+            if len(self.text) - self.at < min(PIECE_BYTES, self._value_bytes_max):
+                yield self._rest(read)
+                return
             guess = self._guess()
             if guess is not None:
                 end, following = guess
@@ -152,6 +168,13 @@ class Walk:
                     continue
             start, (end, is_open) = self.at, self._some()
             yield read(b"[%b]" % self._view[start:end])
+
+    def _rest(self, read: Callable[[bytes], T]) -> T:
+        """All items from here on as one piece; the text is not longer than a piece."""
+        rest = b"[%b" % self._view[self.at :]
+        end = _end(rest)
+        self.at += end - 1
+        return read(rest[:end])
 
     def end(self) -> None:
         """Nothing more may come."""
