@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 400
 FILES = sorted(SOURCE.rglob("*.py"))
 SQL = SOURCE / "tieline" / "sql"
+DEFAULTS = tomllib.loads((SOURCE / "tieline" / "settings.toml").read_text())
+LIMITS = SOURCE.parent / "docs" / "decisions" / "0013-what-one-request-may-cost.md"
 PACKAGES = {".".join(file.parent.relative_to(SOURCE).parts) for file in FILES}
 SQL_FUNCTION = re.compile(r"create (?:or replace )?function (\w+).*?\$\$;", re.DOTALL)
 
@@ -112,3 +115,22 @@ def test_a_private_name_of_another_module_is_found(tmp_path):
     file = tmp_path / "example.py"
     file.write_text("from tieline.web import decode\nfrom tieline.wire.urls import _split\ndecode._parse(__name__)\n")
     assert private_imports(file) | private_attributes(file) == {"tieline.wire.urls._split", "decode._parse"}
+
+
+def test_the_decision_on_limits_names_each_limit_and_the_files_that_enforce_it():
+    rows = [line.split("|") for line in LIMITS.read_text().splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    limits = {name for name in DEFAULTS if re.search(r"_(max|min|per_minute|timeout_ms|wait_ms)$", name)}
+    # What is smaller is not compressed: no limit of a request.
+    assert limits - named == {"gzip_bytes_min"}
+    assert named <= set(DEFAULTS)
+    files = {file for row in rows for file in re.findall(r"`([\w/]+\.(?:py|sql))`", row[3])}
+    missing = {file for file in files if not any((SOURCE / "tieline").rglob(file))}
+    assert not missing
+
+
+def test_limits_that_functions_in_sql_look_up_have_the_same_defaults_there():
+    text = (SQL / "functions" / "limit_of.sql").read_text()
+    defaults = {name: int(value) for name, value in re.findall(r"when '(\w+)' then (\d+)", text)}
+    assert defaults == {name: DEFAULTS[name] for name in defaults}
+    assert defaults
