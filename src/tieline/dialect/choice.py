@@ -27,7 +27,7 @@ def chosen(path: str, query: str, company: str, limits: Limits) -> Sql:
 
     >>> made = chosen("externalSystem", "active=is.true", "c1", Limits(9, 10))
     >>> print(made.text)
-    select "externalSystem"."integration" as s1 from tieline."externalSystem" "externalSystem" where "externalSystem"."companyId" = $1 and "externalSystem"."active" is true limit $2
+    select "externalSystem"."integration" as s1 from tieline."externalSystem" "externalSystem" where "externalSystem"."companyId" = $1 and "externalSystem"."active" limit $2
 
     Raises:
         Problem: the filters cannot be read, or there is something else than filters.
