@@ -1,4 +1,4 @@
-"""A cache that is bounded in bytes, for statements by their shape: the least recently used ones are forgotten."""
+"""A cache that is bounded in bytes, for statements by their shape: the least recently used are forgotten."""
 
 from collections import OrderedDict
 from collections.abc import Hashable

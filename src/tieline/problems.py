@@ -124,7 +124,7 @@ def method_not_allowed(method: str, allowed: str) -> Problem:
 
 
 def payload_too_large(bytes_max: int, setting: str = "body_bytes_max") -> Problem:
-    """The body is longer than the limit of the settings. Of a compressed body, the bytes that it stands for count."""
+    """The body is longer than the limit of the settings. A compressed body counts as it is after it is unpacked."""
     message = f"The body is larger than {bytes_max} bytes, the setting {setting}."
     hint = "Send it in several requests."
     return Problem("payload-too-large", 413, "54000", message, hint=hint, headers=CLOSE)

@@ -171,7 +171,7 @@ _COMPANY = columns_of(
     Column("id", "text", is_nullable=False),
     Column("name", "text", is_nullable=False),
     Column("createdAt", "timestamptz", "now()", is_nullable=False),
-    # PostgREST's rows of company, of which the recorded answers have all columns, are without it.
+    # Hidden from `*`: the recorded answers of a PostgREST have all columns of company, and this one is not there.
     Column("isStrict", "boolean", "false", is_nullable=False, is_hidden=True),
 )
 _SYSTEM = columns_of(

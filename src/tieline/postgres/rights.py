@@ -32,7 +32,7 @@ def examine_rights(conn: psycopg.Connection, *, has_registry: bool) -> Rights:
 
 
 def open_walls(conn: psycopg.Connection) -> list[str]:
-    """By what a request could see the rows of another company if a statement forgot its own."""
+    """The reasons why a request could see rows of other companies if a statement forgot its own; empty: none."""
     unforced = [f"the table {name}, where it is not forced" for (name,) in conn.execute(shipped("health/unforced"))]
     return unforced + [str(name) for (name,) in conn.execute(shipped("health/open_walls"))]
 

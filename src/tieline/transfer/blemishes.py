@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from xml.parsers import expat
 from zipfile import ZipFile
 
-# By the number of the row, and that of the column: what the cell has instead of a value.
+# The text that a cell has instead of a value, by the number of its row and of its column.
 Blemishes: TypeAlias = dict[int, dict[int, str]]
 
 BLEMISHES_MAX = 100_000
@@ -77,7 +77,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     while piece := stream.read(CHUNK_BYTES):
         text = rest + piece
         cut = max(text.rfind(b"<c "), text.rfind(b":c "))
-        # Of `<x:c `, the sign and the prefix belong to the next piece.
+        # The next piece begins with the `<` and the prefix of `<x:c `.
         cut = text.rfind(b"<", 0, cut + 1)
         if cut < 0 or len(text) - cut > CELL_BYTES_MAX:
             cut = len(text)

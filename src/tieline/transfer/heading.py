@@ -14,7 +14,7 @@ REPORT_COLUMNS = ("line", "code", "reason", "holderEntityType", "holderEntityId"
 # Programs write a byte order mark inside the quotes of the first name, or a second one.
 MARK = "\ufeff"
 NAME_SHOWN_MAX = 100
-# Of an unknown heading, so many names are told.
+# The most unknown names for which a refusal suggests known ones.
 UNKNOWN_SHOWN_MAX = 5
 NOT_LETTERS = re.compile(r"[\W_]+")
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Aside:
-    """Threads for such work; companies share them."""
+    """The threads that read long texts; companies share them."""
 
     def __init__(self, settings: Settings) -> None:
         self._loop_bytes_max = settings.loop_bytes_max

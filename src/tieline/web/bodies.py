@@ -22,7 +22,7 @@ class Bodies:
         self._memory = Memory()
 
     def take_now(self, party: str, size: int) -> bool:
-        """Hold so many bytes more, if there is room. Among nothing else there is room for a body of any size."""
+        """Hold so many bytes more, if there is room. The first body of a company may take all that is free."""
         held = self._held.get(party, 0)
         if size > self._free or (held and held + size > (held + self._free) * self._percent // 100):
             return False

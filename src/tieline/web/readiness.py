@@ -1,4 +1,4 @@
-"""If the database answers and is at this release: asked once for all who want to know at a time."""
+"""Whether the database answers and is at this release: one question at a time, for all who want to know."""
 
 import asyncio
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ class Reading:
 
 
 class Unread:
-    """All such connections of this process."""
+    """All connections of this process whose clients have not taken their answers."""
 
     def __init__(self, settings: Settings) -> None:
         self._bytes_max = settings.unread_bytes_max

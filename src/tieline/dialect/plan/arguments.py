@@ -120,7 +120,7 @@ Spoiled = tuple[list[str], dict[str, str]]
 
 
 def _problems(argument: Argument | None, function: Function, walk: Walk, limits: Limits) -> Spoiled | None:
-    """Check the value of an argument and go behind it. Gives ids of which some cannot be stored, and the reasons."""
+    """Check the value of an argument and go behind it. Gives its ids and why some cannot be stored, if some cannot."""
     if argument is None or walk.text.startswith(b"null", walk.at):
         _skip(walk)
     elif argument.type == "text[]" and walk.is_array:

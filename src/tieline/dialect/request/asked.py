@@ -26,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def ask(method: str, path: str, query: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Asked:
-    """The request of these parts. Of a header that is sent twice the first counts, except that all Prefer headers do.
+    """The request of these parts. If a header is sent twice, the first counts; all Prefer headers do.
 
     >>> ask("GET", "company", b"id=eq.a", [(b"prefer", b"count=exact"), (b"accept", b"text/csv")], b"").accept
     'text/csv'

@@ -81,7 +81,7 @@ _KNOWN = frozenset(
 
 
 def parse(headers: Sequence[str]) -> Preferences:
-    """The preferences of all Prefer headers. Of a preference that is given twice, the first known value counts.
+    """The preferences of all Prefer headers. If a preference is given twice, the first known value counts.
 
     >>> wishes = parse(["return=minimal, count=exact", "max-affected=3, foo"])
     >>> wishes.returned, wishes.count, wishes.max_affected, wishes.unknown

@@ -1,4 +1,4 @@
--- By entities, or by the external ids of one system.
+-- The links of entities in all systems: by the entities, or by their external ids in one system.
 create or replace function crosswalk(
     company text, entity_type text, entity_ids json, from_integration text, external_ids json
 )

@@ -1,6 +1,6 @@
--- Add the rows of mappingDelta up in the counts. One fold at a time; who does not get the lock leaves them to the next.
--- Everything is read in one statement, so that the mappings and the rows about them are of one moment. The sums are
--- exact whoever folds: a reader sees either the rows or what they have become.
+-- Add the rows of mappingDelta up in the counts. One fold at a time; a transaction without the lock leaves them to the
+-- next. Everything is read in one statement, so that the mappings and the rows about them are of one moment. The sums
+-- are exact, whichever transaction folds: a reader sees either the rows or what they have become.
 create or replace function fold_counts(company text) returns void language plpgsql as $$
 declare
     folded integer;

@@ -1,4 +1,4 @@
--- A company goes with its counts.
+-- Delete the counts of a company that is deleted.
 create or replace function forget_counts() returns trigger language plpgsql as $$
 declare
     gone record;

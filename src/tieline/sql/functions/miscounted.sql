@@ -1,4 +1,4 @@
--- How many of a company's counts are not what a count of all its mappings and elements gives at the same moment. A
+-- The number of a company's counts that differ from a count of all its mappings and elements at the same moment. A
 -- company that was never counted has none that count.
 create or replace function miscounted(company text) returns bigint language plpgsql stable as $$
 declare

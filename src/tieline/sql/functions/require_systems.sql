@@ -1,6 +1,6 @@
--- Refuse an integration that is none of a strict company's external systems; inactive ones are known. The names that
--- are most like it are in the error's detail, as JSON. No lock is taken: a mapping that is written while its system is
--- being removed is historical afterwards, as if it had been written a moment before.
+-- In a strict company, refuse an integration that is not among its external systems; inactive ones are known. The names
+-- that are most like it are in the error's detail, as JSON. No lock is taken: a mapping that is written while its system
+-- is being removed is historical afterwards, as if it had been written a moment before.
 create or replace function require_systems(company text, variadic integrations text[]) returns void
     language plpgsql stable as $$
 declare

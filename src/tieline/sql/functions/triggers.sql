@@ -44,7 +44,7 @@ begin
     end if;
 end
 $$;
--- Of a company that is new, everything is counted by these triggers. Of those before, see recount.
+-- These triggers count all of a company that is new; recount counts those that are older.
 do $$
 begin
     if (

@@ -1,4 +1,4 @@
--- What lets the role of requests see rows of other companies, although row-level security is forced.
+-- The reasons why the role of requests could see rows of other companies, although row-level security is forced.
 select 'the policy ' || p.polname || ' on ' || c.relname
 from pg_policy p
 join pg_class c on c.oid = p.polrelid

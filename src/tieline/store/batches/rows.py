@@ -210,7 +210,7 @@ def _check_length(row: MappingRow, company_id: str) -> None:
 
 
 def check_key(column: str, *parts: str) -> None:
-    """Check that a key of these parts, of which the column gives the last, fits into an entry of its index.
+    """Check that a key of these parts fits into an entry of its index. `column` is that of the last part.
 
     Raises:
         RowError: it does not.
