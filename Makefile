@@ -20,9 +20,10 @@ test: .venv/test.stamp ## run all tests against real servers
 	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 	@# A test puts it between the server and PostgreSQL.
 	@command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { apt-get update -q && apt-get install -qy pgbouncer; }
-	@# Others put these in front of the server.
-	@command -v nginx /usr/sbin/nginx >/dev/null || { apt-get update -q && apt-get install -qy nginx-light; }
-	@command -v caddy >/dev/null || { apt-get update -q && apt-get install -qy caddy; }
+	@# Others put these in front of the server, and are skipped without them. Only CI installs them: once installed, they
+	@# serve on port 80 of the machine.
+	@[ -z "$$CI" ] || command -v nginx /usr/sbin/nginx >/dev/null || { apt-get update -q && apt-get install -qy nginx-light; }
+	@[ -z "$$CI" ] || command -v caddy >/dev/null || { apt-get update -q && apt-get install -qy caddy; }
 	$(BIN)/pytest -n $(WORKERS)
 
 check: .venv/test.stamp ## formatting, lint, types, layers, spelling
