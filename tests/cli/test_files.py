@@ -150,3 +150,11 @@ def test_a_report_does_not_overwrite_its_file(take, tmp_path):
     refused = take(file, "--report", file)
     assert refused.err == f"The report would overwrite the file {file} that is imported.\n"
     assert file.read_text() == HEADING
+
+
+def test_an_import_keeps_to_the_limits_of_the_settings(take, tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text(HEADING.replace("externalId", "externalId,metadata") + f'item,1,xero,007,"""{"x" * 99}"""\n')
+    refused = take(file, TIELINE_METADATA_BYTES_MAX="100")
+    assert (refused.code, "metadata" in refused.err) == (1, True)
+    assert take(file, TIELINE_METADATA_BYTES_MAX="101").code == 0

@@ -1,9 +1,12 @@
 """What is stored can be shown again: values are bounded on every way in, and older ones stop no answer and no file."""
 
+import dataclasses
 import json
 
 import pytest
 from load import MAPPINGS, watching
+
+from conftest import serving
 
 SYSTEMS = "/externalSystem"
 BYTES_MAX = 64_000
@@ -121,3 +124,17 @@ def test_a_row_that_is_older_than_the_limits_stops_no_list_history_or_export(old
     assert all(file.text.count("metadata_shown_bytes_max") == 1 for file in exported)
     assert claimed.json()["outcome"] == "existing"
     watch.check()
+
+
+def test_files_in_and_out_keep_to_the_limits_of_the_settings(acme, open_folder):
+    long = with_metadata(json.dumps("x" * 2 * BYTES_MAX), **ROW)
+    more = {"TIELINE_METADATA_BYTES_MAX": "300000", "TIELINE_METADATA_SHOWN_BYTES_MAX": "300000"}
+    with (
+        serving(open_folder, acme.database, **more) as server,
+        dataclasses.replace(acme, server=server).client() as client,
+    ):
+        said = client.post("/import/mappings?format=ndjson", content=long)
+        assert (said.json()["created"], said.json()["refused"]) == (1, 0)
+        wider = with_metadata(json.dumps("x" * 4 * BYTES_MAX), **ROW)
+        assert client.post("/import/mappings?format=ndjson", content=wider).json()["updated"] == 1
+        assert len(client.get("/export/mappings?format=ndjson").content) > 4 * BYTES_MAX

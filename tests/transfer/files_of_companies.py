@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tieline.postgres.database import connected
+from tieline.postgres.pooler import limits_sql
 from tieline.postgres.session import Session
 from tieline.settings import load as load_settings
 from tieline.transfer import records
@@ -14,7 +15,8 @@ from tieline.transfer.landed import Job, Landed
 from tieline.transfer.load import load
 from tieline.transfer.unload import Export, unload
 
-READING = records.reading(load_settings({}, {}))
+SETTINGS = load_settings({}, {})
+READING, LIMITS = records.reading(SETTINGS), limits_sql(SETTINGS)
 COUNTED = ("created", "updated", "unchanged", "kept", "skipped")
 
 
@@ -54,7 +56,7 @@ class Registry:
                 on_batch(batch)
 
         with connected(self.database.dsn) as conn:
-            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), **job), report)
+            load(conn, records, Job(what, Session(self.id, "cli:ann", "import_1"), LIMITS, **job), report)
         counts = {name: getattr(landed, name) for name in COUNTED if getattr(landed, name)}
         return Loaded(
             counts,
@@ -71,7 +73,7 @@ class Registry:
         """The file of a company."""
         stream = io.BytesIO()
         with connected(self.database.dsn) as conn:
-            unload(conn, Export(what, form), Session(self.id, "cli:ann"), stream)
+            unload(conn, Export(what, form, LIMITS), Session(self.id, "cli:ann"), stream)
         return stream.getvalue()
 
     def mappings(self, columns='"entityId", "externalId"'):

@@ -20,6 +20,7 @@ from tieline.cli.terminal import Company, Options, RefusalError, answer, registr
 from tieline.cli.usage import require_no_option
 from tieline.dialect.statement import Limits
 from tieline.postgres.pipeline import DatabaseError
+from tieline.postgres.pooler import limits_sql
 from tieline.postgres.run import as_problem
 from tieline.store.batches.plan import OnConflict, OnExisting
 from tieline.transfer import records, report
@@ -83,11 +84,13 @@ def import_file(  # noqa: PLR0913 -- an option each
 ) -> int:
     """Import a file. Rows that are there already change nothing; rows that cannot land are reported."""
     form = _form(file, format_)
-    job = Job(what, session(company, f"import_{secrets.token_hex(8)}"), on_conflict, on_existing, dry_run)
+    settings = (options or Options()).load()
+    of_company = session(company, f"import_{secrets.token_hex(8)}")
+    job = Job(what, of_company, limits_sql(settings), on_conflict, on_existing, dry_run)
     progress = Progress()
     with interrupts() as interrupted, ExitStack() as stack:
         stream = stack.enter_context(_opened(file))
-        reading = records.reading((options or Options()).load(), sheet or "")
+        reading = records.reading(settings, sheet or "")
         read = stack.enter_context(_read(stream, form, what, reading))
         note = stack.enter_context(_noting(report_file, file, read, form))
         stack.enter_context(_ending(progress, interrupted, is_dry_run=dry_run))
@@ -188,8 +191,9 @@ def export_file(
             f"An export is written as {either(TEXT_FORMATS)}, not as {form}; "
             "spreadsheets open --format spreadsheet (a .csv file) and keep its ids as they are."
         )
-    limits = Limits((options or Options()).load().filter_depth_max, 1)
-    export = Export(what, form, chosen(what, _query(filters or []), company, limits))
+    settings = (options or Options()).load()
+    limits = Limits(settings.filter_depth_max, 1)
+    export = Export(what, form, limits_sql(settings), chosen(what, _query(filters or []), company, limits))
     with interrupts(), _export_ending(output), registry(options) as conn, _written(output) as stream:
         unload(conn, export, session(company), stream)
 

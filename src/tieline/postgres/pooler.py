@@ -5,6 +5,7 @@ statements would stay behind on that connection and meet other clients' transact
 is prepared, and each transaction brings its settings along.
 """
 
+from collections.abc import Mapping
 from typing import LiteralString
 
 import psycopg
@@ -50,6 +51,11 @@ def transaction_sql(settings: Settings, statement_timeout_ms: int) -> tuple[byte
     return brought + SETTINGS_SQL.removeprefix(SELECT), brought + SETTINGS_TIME_ZONE_SQL.removeprefix(SELECT)
 
 
+def limits_sql(settings: Settings) -> bytes:
+    """The SQL that sets the limits which functions and triggers look up, to the end of the transaction."""
+    return SELECT + _set_all({f"tieline.{name}": str(getattr(settings, name)) for name in LIMITS}, "true").encode()
+
+
 def advice(refusal: str) -> str:
     """How to set the pooler, if its setting is the reason of a refusal; otherwise empty."""
     return ". Set pool_mode = transaction in the pooler." if "statement pooling mode" in refusal else ""
@@ -70,8 +76,12 @@ def _settings(settings: Settings, statement_timeout_ms: int, is_local: LiteralSt
     limits = {f"tieline.{name}": str(getattr(settings, name)) for name in LIMITS}
     times = {"statement_timeout": str(statement_timeout_ms), "work_mem": f"{settings.work_mem_kb}kB"}
     given = {**SESSION, **limits, **times}
-    ours = ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()])
+    ours = _set_all(given, is_local)
     # Before the role, which may set less.
     quiet = shipped("session/quiet").replace(", false)", f", {is_local})")
     files = f"set_config('temp_file_limit', '{settings.temp_file_kb_max}kB', {is_local})"
     return f"{quiet}, case when has_parameter_privilege('temp_file_limit', 'SET') then {files} end, {ours}".encode()
+
+
+def _set_all(given: Mapping[str, str], is_local: LiteralString) -> str:
+    return ", ".join([f"set_config('{name}', '{value}', {is_local})" for name, value in given.items()])

@@ -14,10 +14,11 @@ Lines = dict[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An import: its kind of rows, its company and its options."""
+    """An import: its kind of rows, its company and its options. `limits`: the SQL that sets the limits of values."""
 
     what: What
     session: Session
+    limits: bytes
     on_conflict: OnConflict = "report"
     on_existing: OnExisting = "update"
     is_dry_run: bool = False

@@ -73,6 +73,7 @@ class _Target:
             try:
                 with self.conn.transaction():
                     act(self.conn, self.job.session)
+                    self.conn.execute(self.job.limits)
                     self.conn.execute(shipped("transfer/keep_stamps"))
                     done = work()
                     is_committing = not self.job.is_dry_run

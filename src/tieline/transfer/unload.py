@@ -29,10 +29,14 @@ PLACEHOLDER = re.compile(r"\$([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The kind of rows, the form of the file, and the statement for the identities of the rows; None: all rows."""
+    """The kind of rows, the form of the file, and the statement for the identities of the rows; None: all rows.
+
+    `limits`: the SQL that sets the limits of values.
+    """
 
     what: What
     form: TextFormat
+    limits: bytes
     chosen: Sql | None = None
 
 
@@ -49,6 +53,7 @@ def unload(conn: psycopg.Connection, export: Export, session: Session, stream: I
     try:
         conn.execute("begin isolation level repeatable read, read only")
         act(conn, session)
+        conn.execute(export.limits)
         # COPY takes no parameters: the driver quotes the values into it.
         quoted = PLACEHOLDER.sub(lambda found: Literal(values[int(found[1]) - 1]).as_string(conn), text)
         _copy(conn, quoted.encode(), stream)

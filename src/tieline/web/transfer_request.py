@@ -5,6 +5,7 @@ from typing import cast, get_args
 
 from tieline import problems
 from tieline.dialect.statement import Limits
+from tieline.postgres.pooler import limits_sql
 from tieline.postgres.session import Session
 from tieline.problems import FieldError
 from tieline.settings import Settings
@@ -72,11 +73,12 @@ def import_asked(request: Request, caller: Caller, settings: Settings) -> Import
     on_existing = _word(values, "onExisting", get_args(OnExisting)) or "update"
     is_dry_run = _word(values, "dryRun", ("true", "false")) == "true"
     session = Session(caller.company_id, caller.key_id, request.id)
-    job = Job(what, session, cast(OnConflict, on_conflict), cast(OnExisting, on_existing), is_dry_run)
+    limits = limits_sql(settings)
+    job = Job(what, session, limits, cast(OnConflict, on_conflict), cast(OnExisting, on_existing), is_dry_run)
     return ImportAsked(form, records.reading(settings, values.get("sheet", ""), settings.import_bytes_max), job)
 
 
-def export_asked(request: Request, caller: Caller, limits: Limits) -> Export:
+def export_asked(request: Request, caller: Caller, limits: Limits, settings: Settings) -> Export:
     """What the request wants to export. Its parameters are filters, but for `format`.
 
     Raises:
@@ -93,7 +95,7 @@ def export_asked(request: Request, caller: Caller, limits: Limits) -> Export:
         raise problems.validation_failed(FieldError("query", FORMAT, "repeated", f"{FORMAT} is given twice."))
     given = _word({FORMAT: formats[0]} if formats else {}, FORMAT, TEXT_FORMATS)
     form = _answer_form(request) if given is None else cast(TextFormat, given)
-    return Export(what, form, chosen(what, "&".join(filters), caller.company_id, limits))
+    return Export(what, form, limits_sql(settings), chosen(what, "&".join(filters), caller.company_id, limits))
 
 
 def _what(request: Request) -> What:

@@ -118,7 +118,7 @@ async def export_rows(server: Server, request: Request, caller: Caller) -> Answe
         Problem: the client accepts no format that there is, or the database is away.
     """
     require_scope(caller, "api.admin")
-    asked = export_asked(request, caller, server.query_limits)
+    asked = export_asked(request, caller, server.query_limits, server.settings)
     stream = _exported(server, asked, Session(caller.company_id, caller.key_id, request.id))
     # The first piece is read before the status is sent: until then a problem can still be answered.
     first = await anext(stream, b"")

@@ -1,5 +1,5 @@
--- A limit by the name of its setting. The server gives its connections the values of its settings (postgres/pooler.py);
--- elsewhere, as in an import by the command line, the defaults hold.
+-- A limit by the name of its setting. Connections of the server and transactions of imports and exports get the values
+-- of the settings (postgres/pooler.py); elsewhere, as in tieline system set, the defaults hold.
 create or replace function limit_of(setting text) returns bigint language plpgsql stable parallel safe as $$
 begin
     return coalesce(nullif(current_setting('tieline.' || setting, true), '')::bigint, case setting
