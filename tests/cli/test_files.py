@@ -4,6 +4,7 @@
 import csv
 import gzip
 import json
+from datetime import date
 
 import pytest
 from installed import command, company, new_folder, tieline  # noqa: F401 -- fixtures
@@ -72,8 +73,21 @@ def test_filters_choose_what_is_exported(take, command, company):
     options = ("--filter", "externalId=eq.a&b", "--filter", "integration=eq.xero")
     exported = command("export", "--company", company, *MAPPINGS, *options).out
     assert [row["entityId"] for row in csv.DictReader(exported.splitlines())] == ["1"]
-    refused = command("export", "--company", company, *MAPPINGS, "--filter", "limit=1")
-    assert (refused.code, refused.err.startswith("An export takes filters alone")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("limit=1", "An export takes filters alone, such as integration=eq.xero or lastSyncedAt=is.null. It writes"),
+        ("integration", "'integration' is no filter; one is column=operator.value."),
+        ("", "--filter is empty; one is column=operator.value, such as integration=eq.xero."),
+        ("integration=xero", '"failed to parse filter (xero)" (line 1, column 1). unexpected "x" expecting "not" or'),
+        ("integratio=eq.x", "column externalIntegrationMapping.integratio does not exist. Perhaps you meant to"),
+    ],
+)
+def test_what_is_no_filter_is_refused_and_nothing_is_exported(command, company, given, said):
+    refused = command("export", "--company", company, *MAPPINGS, "--filter", given)
+    assert (refused.code, refused.out, refused.err[: len(said)]) == (1, "", said)
 
 
 def test_no_workbooks_are_written(command, company):
@@ -158,3 +172,65 @@ def test_an_import_keeps_to_the_limits_of_the_settings(take, tmp_path):
     refused = take(file, TIELINE_METADATA_BYTES_MAX="100")
     assert (refused.code, "metadata" in refused.err) == (1, True)
     assert take(file, TIELINE_METADATA_BYTES_MAX="101").code == 0
+
+
+def test_a_report_of_ndjson_has_the_members_of_rows_that_could_not_be_read(take, external_ids, tmp_path):
+    number = {"entityType": "item", "entityId": 7, "integration": "xero", "externalId": "A", "metadata": {"n": 1.10}}
+    misspelt = {"entityType": "item", "entityId": "8", "integration": "xero", "externalID": "B"}
+    report = tmp_path / "report.ndjson"
+    take("-", "--format", "ndjson", "--report", report, stdin="\n".join(map(json.dumps, [number, misspelt])))
+    told = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [row.pop("reason") for row in told] == [
+        "entityId is a number; write it as a string, so that no digit is lost",
+        "externalID is not one of the columns. Did you mean externalId?",
+    ]
+    assert [{name: row[name] for name in row if name not in ("line", "code")} for row in told] == [
+        {**number, "entityId": "7"},
+        misspelt,
+    ]
+    report.write_text(report.read_text().replace("externalID", "externalId"))
+    assert take(report).code == 0
+    assert external_ids() == {"7": "A", "8": "B"}
+
+
+def test_a_report_in_csv_keeps_names_that_are_no_columns(take, tmp_path):
+    report = tmp_path / "report.csv"
+    line = '{"entityType": "item", "entityId": "8", "integration": "xero", "externalID": "B"}'
+    take("-", "--format", "ndjson", "--report", report, stdin=line)
+    refused = take(report)
+    assert (refused.code, refused.err.strip().endswith("Did you mean externalId?")) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["no/folder/report.csv", "."])
+def test_a_report_that_cannot_be_written_is_named(take, external_ids, tmp_path, name):
+    file = tmp_path / "m.csv"
+    file.write_text(HEADING + "item,1,xero,A\n")
+    refused = take(file, "--report", tmp_path / name)
+    assert (refused.code, refused.err.startswith(f"The report {tmp_path / name} cannot be written: ")) == (1, True)
+    assert external_ids() == {}
+
+
+def test_a_row_in_an_unknown_system_is_told_the_names_that_look_like_it(command, take, company, tmp_path):
+    strict = f"{company}-strict"
+    command("company", "add", strict, "--strict")
+    command("system", "set", "hubspot", "--company", strict)
+    report = tmp_path / "report.csv"
+    given = ("--company", strict, *MAPPINGS, "--format", "csv", "--report", report)
+    refused = command("import", "-", *given, stdin=HEADING + "item,1,hubpsot,A\n")
+    said = "The company has no external system 'hubpsot', and it is strict. Did you mean 'hubspot'?"
+    assert (refused.code, refused.err.strip()) == (1, f"line 2: {said}")
+    with report.open(newline="") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == [said]
+
+
+def test_a_cell_that_a_spreadsheet_has_spoilt_does_not_land_by_way_of_the_report(take, external_ids, tmp_path):
+    file, report = tmp_path / "m.xlsx", tmp_path / "report.csv"
+    ids = [date(2026, 3, 4), 1234567890123456, True]
+    file.write_bytes(xlsx(NAMES, *(("item", str(number), "xero", one) for number, one in enumerate(ids))))
+    told = take(file, "--report", report).err
+    again = take(report)
+    assert (again.code, again.out[:10]) == (1, "0 created,")
+    assert again.err.count("externalId must not be blank") == told.count("externalId is") == len(ids)
+    report.write_text(report.read_text().replace(", ,", ",3-4,", 1))
+    assert take(report).out.startswith("1 created")
+    assert external_ids() == {"0": "3-4"}

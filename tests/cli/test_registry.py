@@ -104,6 +104,13 @@ def test_a_key_is_revoked_once_and_again_says_since_when(command, company, datab
     assert (unknown.code, unknown.err) == (1, "There is no key 'key_nobody'. `tieline key list` shows the ids.\n")
 
 
+def test_keys_of_an_unknown_company_are_refused(command, company):
+    assert command("key", "list", "--company", company).code == 0
+    nobody = command("key", "list", "--company", "nobody")
+    assert (nobody.code, nobody.out) == (1, "")
+    assert nobody.err == "There is no company 'nobody'. Add it with: tieline company add nobody\n"
+
+
 def systems(command, company):
     listed = command("system", "list", "--company", company).out
     return {line.split("\t")[0]: line.split("\t")[1:] for line in listed.splitlines()}

@@ -185,6 +185,7 @@ def test_two_that_swap_their_ids_keep_all_else(client, on_conflict):
         ({"integration": {}}, "integration: expected a string, got an object."),
         ({"allowDuplicateExternalId": "maybe"}, "allowDuplicateExternalId: expected a boolean or null, got a string."),
         ({"nothing": 1}, "nothing is not one of the columns."),
+        ({"externalID": "1"}, "externalID is not one of the columns. Did you mean externalId?"),
         ({"lastSyncedAt": "yesterday"}, "lastSyncedAt is not an ISO 8601 time."),
         ({"remoteUpdatedAt": "03/01/2026"}, "remoteUpdatedAt is not an ISO 8601 time."),
         ({"lastSyncedAt": "999999-01-01 00:00:00+00"}, "lastSyncedAt is not a time that PostgreSQL can store."),

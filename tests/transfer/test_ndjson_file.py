@@ -48,6 +48,7 @@ def test_an_element_id_is_a_number_or_a_string_of_digits():
         (b'{"entityType":"item","entityId":1.5,"integration":"x"}\n', "entityId is a number; write it as a string"),
         (b'{"entityType":"item","integration":"x"}\n', "entityId is missing"),
         (line(colour="red"), "colour is not one of the columns"),
+        (line(externalID="7"), "externalID is not one of the columns. Did you mean externalId?"),
         (b"[1]\n", "expected an object, got an array"),
         (b"nonsense\n", "JSON is malformed"),
         (line()[:-2] + b', "metadata": ' + b"[" * 5000 + b"]" * 5000 + b"}\n", "its JSON is nested too deep"),

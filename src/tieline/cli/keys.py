@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tieline.cli.terminal import AsJson, Company, Options, RefusalError, answer, answer_json, registry, say, show
-from tieline.store import keys
+from tieline.store import companies, keys
+from tieline.store.companies import UnknownCompanyError
 from tieline.store.keys import NewKey
 from tieline.wire.scopes import KeyScope
 
@@ -60,7 +61,10 @@ def list_keys(
     """List the keys of a company, or of all."""
     columns = ("id", "company", "name", "key", "scope", "per minute", "created", "expires", "last used", "revoked")
     with registry(options) as conn:
-        show(columns, keys.listed(conn, company), as_json=json)
+        found = keys.listed(conn, company)
+        if company is not None and not found and company not in {one.id for one in companies.listed(conn)}:
+            raise UnknownCompanyError(company)
+        show(columns, found, as_json=json)
 
 
 @key_app.command(name="revoke")

@@ -101,7 +101,8 @@ def run() -> int:
     except UnknownCompanyError as error:
         say(f"There is no company {error.company_id!r}. Add it with: tieline company add {error.company_id}")
     except Problem as problem:
-        say(problem.message if problem.hint is None else f"{problem.message} {problem.hint}")
+        said = [part.rstrip(".") for part in (problem.message, problem.details, problem.hint) if part]
+        say(". ".join(said) + ("" if said[-1].endswith("?") else "."))
     except DatabaseError as error:
         say(_refused(error))
     except UnicodeError:

@@ -204,6 +204,8 @@ def _query(filters: Sequence[str]) -> str:
     >>> _query(["externalId=eq.a&b", "integration=eq.xero"])
     'externalId=eq.a%26b&integration=eq.xero'
     """
+    if "" in filters:
+        raise RefusalError("--filter is empty; one is column=operator.value, such as integration=eq.xero.")
     pairs = [filter_.partition("=") for filter_ in filters]
     return "&".join(f"{quote(name)}{equals}{quote(value)}" for name, equals, value in pairs)
 
@@ -252,8 +254,14 @@ def _noting(name: str | None, imported: str, file: File, form: Format) -> Genera
     path = Path(name)
     if path.exists() and imported != "-" and path.samefile(imported):
         raise RefusalError(f"The report would overwrite the file {name} that is imported.")
-    with report.written(path, file, form) as note:
-        yield note
+    try:
+        with report.written(path, file, form) as note:
+            yield note
+    except OSError as error:
+        # Of the errors of the import itself none has this name.
+        if error.filename != str(path):
+            raise
+        raise RefusalError(f"The report {name} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager

@@ -34,6 +34,7 @@ Boolean = bool | msgspec.UnsetType | None
 BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 HTTP_ADDRESS = re.compile(r"https?://[^/?#\s]+\S*", re.IGNORECASE)
 TITLE_LENGTH_MAX = 1024
+JSON_COLUMNS = frozenset({"metadata", "linkTemplates"})
 
 
 class ElementRow(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, gc=False):
@@ -149,6 +150,22 @@ def row_of_cells(what: What, cells: Mapping[str, Cell]) -> AnyRow:
         else:
             values[field_name] = NULL if read is json_value else None
     return kind(**values)  # pyright: ignore[reportArgumentType] -- the readers give what the fields take
+
+
+def as_cell(name: str, value: bytes) -> Cell:
+    """The text of a cell for the JSON value of a column.
+
+    >>> as_cell("entityId", b'"007"'), as_cell("entityId", b"7.0"), as_cell("metadata", b'"a"')
+    ('007', '7.0', '"a"')
+    """
+    if value == b"null":
+        return None
+    if name in JSON_COLUMNS:
+        # JSON in a cell stays JSON: a string keeps its quotes.
+        return value.decode().replace(halves.HALF, "\ufffd")
+    # A file with a NUL could not be opened by a spreadsheet, nor imported once its values are mended.
+    text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
+    return text.replace(halves.HALF, "\ufffd").replace("\0", "\ufffd")
 
 
 def boolean(column: str, text: str) -> bool:

@@ -11,10 +11,9 @@ from tieline.store.batches.find import EarlierRow, Options
 from tieline.store.batches.results import Result
 from tieline.store.batches.rows import MappingRow
 from tieline.store.batches.write import write
-from tieline.transfer.columns import Cell, Record, Refused
+from tieline.transfer.columns import Cell, Record, Refused, as_cell
 from tieline.transfer.held import HeldRecord
 from tieline.transfer.landed import Job, Landed, Moved
-from tieline.wire import halves
 
 # The most rows of a file that are remembered, so that a later row about the same entity is refused. Beyond this the
 # earliest are forgotten.
@@ -111,7 +110,9 @@ def _refused(record: Record, result: Result, circle_rows: int | None) -> Refused
     problem = result.problem
     assert problem is not None, "a row that does not land has a reason"
     holder = None if problem.holder is msgspec.UNSET else problem.holder
-    reason = problem.message.removesuffix(".")
+    # The hint about a holder only repeats its id, which stands in a field.
+    said = f"{problem.message} {problem.hint}" if problem.hint and holder is None else problem.message
+    reason = said.removesuffix(".")
     if circle_rows is not None:
         reason += (
             f". {circle_rows:,} rows pass their external ids on in a circle, which is longer than a batch can be;"
@@ -126,15 +127,4 @@ def texts(record: Record) -> Mapping[str, Cell]:
     if record.cells is not None:
         return record.cells
     given = msgspec.json.decode(msgspec.json.encode(record.row), type=dict[str, msgspec.Raw])
-    return {name: _text(name, bytes(value)) for name, value in given.items()}
-
-
-def _text(name: str, value: bytes) -> Cell:
-    if value == b"null":
-        return None
-    if name == "metadata":
-        # JSON in a cell stays JSON: a string keeps its quotes.
-        return value.decode().replace(halves.HALF, "\ufffd")
-    # A file with a NUL could not be opened by a spreadsheet, nor imported once its values are mended.
-    text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
-    return text.replace(halves.HALF, "\ufffd").replace("\0", "\ufffd")
+    return {name: as_cell(name, bytes(value)) for name, value in given.items()}

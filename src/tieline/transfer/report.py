@@ -10,7 +10,7 @@ from typing import IO, TypeAlias
 import msgspec
 
 from tieline.store.batches.results import Holder, MappingKey
-from tieline.transfer.columns import BOOLEANS, Cell, File, Refused
+from tieline.transfer.columns import BOOLEANS, JSON_COLUMNS, Cell, File, Refused
 from tieline.transfer.formats import FileRefusedError, Format, format_of
 from tieline.transfer.heading import REPORT_COLUMNS
 from tieline.transfer.landed import Landed, Moved
@@ -63,7 +63,10 @@ def _copy(kept: IO[bytes], out: IO[str], file: File, path: Path) -> None:
     kept.seek(0)
     for line in kept:
         given |= decoder.decode(line).keys()
-    writer = _writer(out, [name for name in file.columns if name in given], TAB if _ending(path) == "tsv" else ",")
+    named = [name for name in file.columns if name in given]
+    # A name that is no column stays, to be mended: without it the row would land without its value.
+    named += sorted(given.difference(file.columns, REPORT_COLUMNS))
+    writer = _writer(out, named, TAB if _ending(path) == "tsv" else ",")
     kept.seek(0)
     writer.writerows(decoder.decode(line) for line in kept)
 
@@ -121,7 +124,7 @@ def _value(name: str, cell: Cell) -> object:
         return None
     if name in BOOLEAN_COLUMNS:
         return BOOLEANS.get(cell.lower(), cell)
-    if name == "metadata":
+    if name in JSON_COLUMNS:
         try:
             return msgspec.json.decode(cell, type=msgspec.Raw)
         except (msgspec.DecodeError, RecursionError):

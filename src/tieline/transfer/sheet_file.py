@@ -21,6 +21,8 @@ IDS = frozenset({"entityType", "entityId", "integration", "externalId", "id"})
 TIME_ENDS = frozenset({-24, -9})
 MEMORY_ENDS = frozenset({-6, -11, OUT_OF_MEMORY})
 AS_TEXT = "format its column as text and enter it again"
+# What a report has for such a cell. It is refused as a blank until it is mended; the cell's own text would land.
+TO_MEND = " "
 
 
 def read(pieces: Iterator[bytes], what: What, sheet: str, bounds: Bounds) -> File:
@@ -128,30 +130,31 @@ def _record(
         given = named.given(texts)
     except ValueError as error:
         return Refused(number, str(error), given=named.as_far_as(texts))
+    spoilt = {
+        name: reason
+        for name, cell in zip(named.places, cells, strict=False)
+        if name is not None and isinstance(cell, Value) and (reason := _spoilt(name, cell))
+    }
+    if spoilt:
+        return Refused(number, next(iter(spoilt.values())), given={**given, **dict.fromkeys(spoilt, TO_MEND)})
     try:
-        for name, cell in zip(named.places, cells, strict=False):
-            if name is not None and isinstance(cell, Value):
-                _check(name, cell)
         return Record(number, row_of_cells(what, given), given, sum(map(len, filter(None, texts))))
     except RowError as error:
         return Refused(number, error.reason, error.code, given=given)
 
 
-def _check(name: str, cell: Value) -> None:
-    """Check that the cell still has the value that was entered.
+def _spoilt(name: str, cell: Value) -> str | None:
+    """Why the cell no longer has the value that was entered; None if it has.
 
-    >>> _check("externalId", Value("date", "2026-03-04"))
-    Traceback (most recent call last):
-    tieline.store.batches.rows.RowError: externalId is a date in the sheet (2026-03-04); format its column as text and enter it again
-
-    Raises:
-        RowError: it does not.
-    """  # noqa: E501 - the message is one line
+    >>> _spoilt("externalId", Value("date", "2026-03-04"))
+    'externalId is a date in the sheet (2026-03-04); format its column as text and enter it again'
+    """
     if cell.kind == "error":
-        raise RowError(f"{name} is {cell.text}, not a value")
+        return f"{name} is {cell.text}, not a value"
     if cell.kind == "number" and abs(float(cell.text)) >= NUMBER_END:
-        raise RowError(f"{name} is a number of more than 15 digits, of which a spreadsheet keeps 15; {AS_TEXT}")
+        return f"{name} is a number of more than 15 digits, of which a spreadsheet keeps 15; {AS_TEXT}"
     if name in IDS and cell.kind == "date":
-        raise RowError(f"{name} is a date in the sheet ({cell.text}); {AS_TEXT}")
+        return f"{name} is a date in the sheet ({cell.text}); {AS_TEXT}"
     if name in IDS and cell.kind == "boolean":
-        raise RowError(f"{name} is a truth value in the sheet ({cell.text}); {AS_TEXT}")
+        return f"{name} is a truth value in the sheet ({cell.text}); {AS_TEXT}"
+    return None

@@ -63,7 +63,8 @@ def system_unknown(number: int, integration: str, known: Sequence[str]) -> Resul
 
 def invalid(number: int, error: RowError) -> Result:
     """The result of a row that cannot be stored, whatever the registry holds."""
-    return Result(number, "invalid", problem=RowProblem(error.code, f"{error.reason}."))
+    message = error.reason if error.reason.endswith("?") else f"{error.reason}."
+    return Result(number, "invalid", problem=RowProblem(error.code, message))
 
 
 def id_taken(number: int, holder: Holder) -> Result:

@@ -1,7 +1,7 @@
 """The columns of a mapping, as stored and as given, and the one set of checks for rows of calls and of files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import msgspec
 from tieline.wire import halves, misfit
 from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
+from tieline.wire.nearest import did_you_mean
 from tieline.wire.pieces import Walk
 
 Text = str | msgspec.UnsetType | None
@@ -140,8 +141,8 @@ def read(row: bytes | msgspec.Raw) -> MappingRow:
         raise RowError("its JSON is nested too deep") from None
 
 
-def misfit_reason(message: str) -> str:
-    """The reason why JSON is not a row, from the decoder's message.
+def misfit_reason(message: str, columns: Iterable[str] = tuple(FIELDS.values())) -> str:
+    """The reason why JSON is not a row of these columns, from the decoder's message.
 
     >>> misfit_reason("Expected `str | null`, got `int` - at `$.externalId`")
     'externalId is a number; write it as a string, so that no digit is lost'
@@ -158,7 +159,8 @@ def misfit_reason(message: str) -> str:
     if found.kind == "unknown":
         # No result can be stored, nor sent to PostgreSQL, with what its sender may have written there.
         name = found.name[:NAME_SHOWN_MAX].replace(halves.HALF, "\ufffd").replace("\0", "\\u0000")
-        return f"{name} is not one of the columns"
+        question = did_you_mean(name, columns)
+        return f"{name} is not one of the columns" + (f".{question}" if question else "")
     if found.may_lose_digits:
         return f"{found.path} is a number; write it as a string, so that no digit is lost"
     if found.kind == "type" and found.path:
