@@ -238,6 +238,13 @@ def _try_again(message: str) -> Problem:
     return Problem("unavailable", 503, "PGRST000", message, hint="Try again in a moment.", headers=retry)
 
 
+def answer_too_large(setting: str, most: str) -> Problem:
+    """The answer has more than the settings allow."""
+    message = f"The answer is larger than {most}, the setting {setting}."
+    hint = "Ask for fewer rows, columns or ids in one request, or for an export."
+    return Problem("payload-too-large", 413, "54000", message, hint=hint)
+
+
 def needs_too_much() -> Problem:
     """The statement needs more temporary files in the database than the settings allow."""
     message = "The database would need more temporary files for this than the setting temp_file_kb_max allows."

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     loop_bytes_max: int
     page_rows_max: int
     counted_rows_max: int
+    column_times_max: int
     batch_rows_max: int
     filter_depth_max: int
     embeds_max: int

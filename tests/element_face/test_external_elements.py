@@ -61,3 +61,16 @@ def test_the_bindings_of_an_element_that_is_not_there_are_not_found(client, othe
 def test_the_id_of_the_element_is_in_range(client, given):
     response = client.get(f"/api/v2/elements/{given}/external-elements")
     assert field_error(response) == ("path", "id", "out-of-range")
+
+
+def test_bindings_that_are_more_than_an_answer_may_have_are_refused(client, acme):
+    acme.has_element(7)
+    acme.database.execute(
+        """insert into tieline."externalIntegrationMapping"
+            ("companyId", "entityType", "entityId", integration, "externalId", link)
+        select %s, 'element', '7', 's' || n, 'x', 'https://s.example/' || repeat('x', 7000)
+        from generate_series(1, 1200) n""",
+        acme.id,
+    )
+    problem = refused(client.get(f"{ELEMENT}/external-elements"), 413, "payload-too-large")
+    assert "answer_bytes_max" in problem["detail"]

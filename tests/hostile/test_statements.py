@@ -9,7 +9,7 @@ CYCLE = "id,company(externalIntegrationMapping(id,company(externalIntegrationMap
 @pytest.fixture
 def stage(acme, other, server, database):
     """The attacker's company with a thousand mappings, its neighbour's, and where they live."""
-    fill(acme, 1000, metadata="""jsonb_build_object('text', repeat('lorem ' || n, 100))""")
+    fill(acme, 1000, metadata="""jsonb_build_object('text', repeat('lorem ' || n, 100), 'number', '1e131000')""")
     return acme, other, server, database
 
 
@@ -24,9 +24,16 @@ SELECTS = {
     "a cycle of aggregates": ("company(externalIntegrationMapping(count(),company(id)))", None),
     "spread lists": (f"...company({many('a{}:externalIntegrationMapping(metadata)', 9)})", "answer_bytes_max"),
     "many columns": (many("a{}:metadata", 201), "select_items_max"),
-    "wide rows": (many("a{}:metadata", 200), "answer_bytes_max"),
+    "one column many times": (many("a{}:metadata", 6), "column_times_max"),
     "wide rows of paths": (many("a{}:metadata->text", 200), "answer_bytes_max"),
-    "casts": (many("a{}:metadata::text", 200), "answer_bytes_max"),
+    "casts of one column": (many("a{}:metadata::text", 6), "column_times_max"),
+    "casts": (many("a{}:metadata->>text::bpchar", 200), "answer_bytes_max"),
+    "numbers with many zeros": (many("a{}:metadata->>number::numeric", 200), "answer_bytes_max"),
+    "sums of such numbers": (many("a{}:metadata->>number::numeric.sum()", 200), "answer_bytes_max"),
+    "embedded numbers": (
+        f"company(externalIntegrationMapping({many('a{}:metadata->>number::numeric', 190)}))",
+        "answer_bytes_max",
+    ),
 }
 
 
@@ -51,6 +58,51 @@ def test_what_would_be_a_large_answer_is_refused_with_the_limit_named(stage):
         assert (limit or "") in said
     assert set(served.statuses) <= {200, 201}
     watch.check()
+
+
+def test_rows_are_ordered_by_so_many_terms_only(stage):
+    acme, _, server, database = stage
+    paths = ",".join(["metadata->text"] * 201)
+    with acme.client("api.read") as caller, watching(server, database) as watch:
+        root = caller.get(f"{MAPPINGS}?select=id&order={paths}")
+        embedded = caller.get(
+            f"/company?select=externalIntegrationMapping(id)&externalIntegrationMapping.order={paths}"
+        )
+        call = caller.get(
+            f"/rpc/resolve?integration=xero&externalIds=x1&order={paths.replace('metadata', 'candidates')}"
+        )
+    for answer in (root, embedded, call):
+        assert (answer.status_code, "select_items_max" in answer.json()["message"]) == (400, True)
+    watch.check()
+
+
+LONG_ID = "x" * 900_000
+LONG_CALLS = {
+    "locate": {"integration": "xero", "entityType": "item", "entityIds": [LONG_ID] * 15},
+    "resolve": {"integration": "xero", "externalIds": [LONG_ID] * 15},
+    "translate": {"from": "xero", "to": "sap", "externalIds": [LONG_ID] * 15},
+    "crosswalk": {"integration": "xero", "externalIds": [LONG_ID] * 15},
+}
+
+
+@pytest.mark.parametrize("function", LONG_CALLS)
+def test_ids_that_no_mapping_can_have_are_not_repeated_in_every_column(stage, function):
+    acme, other, server, database = stage
+    column = "entityId" if function == "locate" else "externalId"
+    ways = ["", f"?select={many('a{}:' + column + '->>x', 200)}", f"?order={many(column + '->a{}', 200)}"]
+    with watching(server, database) as watch, neighbour(other) as served, acme.client("api.read") as caller:
+        answers = [caller.post(f"/rpc/{function}{way}", json=LONG_CALLS[function]) for way in ways]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    told = answers[0].json()[14]
+    assert told[column] is None
+    assert "text_bytes_max" in told["problem"]["message"]
+    assert set(served.statuses) <= {200, 201}
+    watch.check()
+
+
+def test_a_name_that_is_too_long_is_refused_by_functions_that_look_up(client):
+    answer = client.post("/rpc/crosswalk", json={"entityType": "t" * 8_001, "entityIds": ["a"] * 10_000})
+    assert (answer.status_code, "text_bytes_max" in answer.json()["message"]) == (400, True)
 
 
 def test_a_list_of_large_rows_is_refused_and_a_part_of_it_answered(stage):
@@ -110,7 +162,7 @@ CALLS = {
     ),
     "resolve long ids": ("resolve", {"integration": "long", "externalIds": ["l1"] * 10_000}, "answer_bytes_max"),
     "resolve alike columns": (
-        f"resolve?select={many('a{}:externalId', 200)}",
+        f"resolve?select={many('a{}:candidates->0', 200)}",
         {"integration": "xero", "externalIds": [f"x{n}" for n in range(10_000)]},
         "answer_bytes_max",
     ),
@@ -153,3 +205,31 @@ def test_a_batch_whose_results_would_be_too_large_changes_nothing(acme, client):
     answer = client.post("/rpc/link_many", json={"mappings": rows})
     assert (answer.status_code, "answer_bytes_max" in answer.json()["message"]) == (413, True)
     assert client.get(f"{MAPPINGS}?select=entityId&integration=eq.new").json() == []
+
+
+OTHER_SYNTAXES = [
+    r"(?b)\(\(a\{1,200\}\)\{1,200\}\)",
+    r"***:(?b)\(\(a\{1,200\}\)\{1,200\}\)",
+    "(?x)((a {1,200} ) {1,200} )",
+    "(?xi)((a# a comment\n{1,200}) {1,200})",
+    "(?:(?:a{1,200})(?# a comment){1,200})",
+]
+
+
+@pytest.mark.parametrize("pattern", OTHER_SYNTAXES)
+@pytest.mark.parametrize("word", ["match", "imatch", "not.match"])
+def test_the_bounds_of_a_pattern_count_in_every_syntax(client, word, pattern):
+    answer = client.get(MAPPINGS, params={"externalId": f"{word}.{pattern}"})
+    assert (answer.status_code, "pattern_states_max" in answer.json()["message"]) == (400, True)
+
+
+def test_the_bounds_of_a_pattern_in_an_array_count_with_the_arrays_own_backslashes(client):
+    hidden = r'{"((a\{1,200})\{1,200})","b"}'
+    answer = client.get(MAPPINGS, params={"externalId": f"match(any).{hidden}"})
+    assert (answer.status_code, "pattern_states_max" in answer.json()["message"]) == (400, True)
+
+
+def test_small_patterns_in_other_syntaxes_are_taken(client, acme):
+    fill(acme, 3)
+    for pattern in (r"(?b)^x[0-9]\{1,2\}$", "(?x) ^x [0-9] {1,2} $", "x(?# a comment)1"):
+        assert client.get(MAPPINGS, params={"externalId": f"match.{pattern}"}).status_code == 200

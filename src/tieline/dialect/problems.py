@@ -6,7 +6,7 @@ from typing import LiteralString
 
 import msgspec
 
-from tieline.problems import Problem
+from tieline.problems import Problem, answer_too_large
 from tieline.wire import unknown_system
 
 _QUOTED_MAX = 2_000
@@ -104,12 +104,6 @@ def asks_too_much(what: str, count: int, setting: str, most: int) -> Problem:
 def pattern_too_large(states_max: int) -> Problem:
     message = f"The regular expression repeats more than {states_max} characters, the setting pattern_states_max."
     return _bad("2201B", message, hint="Use smaller bounds, or * and +.")
-
-
-def answer_too_large(setting: str, most: str) -> Problem:
-    message = f"The answer is larger than {most}, the setting {setting}."
-    hint = "Ask for fewer rows, columns or ids in one request, or for an export."
-    return Problem("payload-too-large", 413, "54000", message, hint=hint)
 
 
 def _range(details: str, headers: Sequence[tuple[str, str]] = ()) -> Problem:

@@ -27,7 +27,7 @@ from tieline.dialect.sql.read import compile_call, compile_read
 from tieline.dialect.sql.rendering import is_named
 from tieline.dialect.sql.write import compile_write
 from tieline.kept import Kept
-from tieline.problems import Problem
+from tieline.problems import Problem, answer_too_large
 from tieline.sql.statement import Sql
 from tieline.wire import urls
 from tieline.wire.scopes import KeyScope
@@ -204,7 +204,7 @@ def whole(made: Statement, rows: bytes, count: int) -> Row | None:
     assert isinstance(model, Call), "only the rows of a function are computed"
     bytes_max = model.rendering.bytes_max
     if bytes_max is not None and len(rows) > made.number(bytes_max):
-        raise problems.answer_too_large("answer_bytes_max", f"{made.number(bytes_max)} bytes")
+        raise answer_too_large("answer_bytes_max", f"{made.number(bytes_max)} bytes")
     node = model.node
     is_all = [output.expression for output in node.outputs] == [Expression(c) for c in node.resource.columns.values()]
     is_plain = is_all and not (node.where or node.order or node.embeds or node.offset or model.is_counted)

@@ -24,6 +24,8 @@ EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
 # An index holds so many bytes, whatever the number of characters.
 KEY_TOO_LARGE = "54000"
+# What fits.sql raises: the setting is the message, and its value the detail.
+TOO_LARGE = "TL413"
 # Another element may get the external id between the look for a holder and the write; then the next look finds it.
 LINK_ATTEMPTS = 3
 
@@ -224,8 +226,17 @@ async def remove(connections: Connections, session: Session, mapping_id: str) ->
 
 
 async def list_of_element(connections: Connections, session: Session, element_id: int) -> bytes | None:
-    """The element's bindings as a JSON array, oldest first; None if there is no such element."""
-    rows = await run(connections, session, "mappings/list", str(element_id))
+    """The element's bindings as a JSON array, oldest first; None if there is no such element.
+
+    Raises:
+        Problem: they are more than an answer may have; the database cannot be asked or does not finish in time.
+    """
+    try:
+        rows = await run(connections, session, "mappings/list", str(element_id))
+    except DatabaseError as error:
+        if error.sqlstate == TOO_LARGE:
+            raise problems.answer_too_large(error.message, error.detail or "") from error
+        raise
     return rows[0][0] if rows else None
 
 

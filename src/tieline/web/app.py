@@ -214,6 +214,8 @@ def _limits(settings: Settings) -> Limits:
         settings.shape_bytes_max,
         settings.shapes_bytes_max,
         settings.counted_rows_max,
+        settings.column_times_max,
+        settings.text_bytes_max,
         body,
     )
 

@@ -1,7 +1,9 @@
 """The documentation as web pages without outside assets: guides, both APIs, and a page for each problem."""
 
+import asyncio
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -21,6 +23,8 @@ from tieline.wire.scopes import SCOPES
 
 # The longest text of a search; the search box sends no more.
 WORDS_CHARACTERS_MAX = 200
+# So much of the query is read. A character takes up to twelve bytes of it.
+QUERY_BYTES_MAX = 3_000
 
 Json = dict[str, Any]
 
@@ -39,7 +43,7 @@ def welcome() -> Answer:
 
 async def index(_server: Server, _request: Request) -> Answer:
     """The first page."""
-    return _html(_guide("start"))
+    return await _made(lambda: _guide("start"))
 
 
 async def guide(_server: Server, request: Request) -> Answer:
@@ -50,17 +54,17 @@ async def guide(_server: Server, request: Request) -> Answer:
     """
     name = request.parameters["name"].removesuffix(".md")
     if name == pages.REFERENCE:
-        return _html(_reference())
+        return await _made(_reference)
     if name not in pages.GUIDES:
         raise problems.endpoint_not_found(request.path)
-    return _html(_guide(name))
+    return await _made(lambda: _guide(name))
 
 
 async def search(_server: Server, request: Request) -> Answer:
     """The sections of all guides that have the words of the parameter `q`."""
-    given = parse_qs(request.query.decode("latin-1")).get("q", [""])
+    given = parse_qs(request.query[:QUERY_BYTES_MAX].decode("latin-1")).get("q", [""])
     words = given[0][:WORDS_CHARACTERS_MAX].strip()
-    return _html(pages.frame("Search", pages.results(words), words=words))
+    return await _made(lambda: pages.frame("Search", pages.results(words), words=words))
 
 
 async def problem(_server: Server, request: Request) -> Answer:
@@ -72,7 +76,7 @@ async def problem(_server: Server, request: Request) -> Answer:
     slug = request.parameters["slug"]
     if slug not in problems.TITLES:
         raise problems.endpoint_not_found(request.path)
-    return _html(_problem(slug))
+    return await _made(lambda: _problem(slug))
 
 
 async def element_description(_server: Server, _request: Request) -> Answer:
@@ -101,7 +105,9 @@ def _headers() -> tuple[tuple[str, str], ...]:
     )
 
 
-def _html(page: str) -> Answer:
+async def _made(make: Callable[[], str]) -> Answer:
+    """A page, made beside the event loop: the first time, all guides are read, for up to a second."""
+    page = await asyncio.to_thread(make)
     return Answer(200, _headers(), page.encode())
 
 

@@ -108,7 +108,7 @@ def check(function: Function, payload: Payload, limits: Limits, *, tells_problem
     for argument in function.arguments:
         # Left out of a body although `columns` names it, an argument is null.
         if argument.is_required and bytes(given.get(argument.name, _NULL)).strip() == b"null":
-            _check_value(function, argument, b"null")
+            _check_value(function, argument, b"null", limits)
     columns = set(payload.columns)
     if not said and given.keys() <= columns:
         return Argued(payload.json)
@@ -125,7 +125,11 @@ def _problems(argument: Argument | None, function: Function, walk: Walk, limits:
         _skip(walk)
     elif argument.type == "text[]" and walk.is_array:
         texts = arrays.of_walk(walk, argument.name, limits.batch_rows_max)
-        said = {str(index): reason for index, text in enumerate(texts) if (reason := halves.unstorable(text))}
+        said = {
+            str(index): reason
+            for index, text in enumerate(texts)
+            if (reason := halves.unstorable(text) or _too_long(text, limits))
+        }
         # A function that is computed checks ids itself: one that cannot be stored spoils no other.
         if said and not function.is_computed:
             return texts, {place: f"{argument.name}[{place}] {reason}" for place, reason in said.items()}
@@ -137,8 +141,14 @@ def _problems(argument: Argument | None, function: Function, walk: Walk, limits:
             if count > limits.batch_rows_max:
                 raise problems.batch_too_large(argument.name, limits.batch_rows_max)
     else:
-        _check_value(function, argument, bytes(walk.value()))
+        _check_value(function, argument, bytes(walk.value()), limits)
     return None
+
+
+def _too_long(text: str, limits: Limits) -> str | None:
+    """The reason for which no mapping has this text. Answers repeat what was asked, so it must not be long."""
+    is_long = len(text) > limits.text_bytes_max
+    return f"is longer than {limits.text_bytes_max} characters, the setting text_bytes_max" if is_long else None
 
 
 def given_names(function: Function | None, payload: Payload) -> Sequence[str]:
@@ -178,13 +188,15 @@ def _told(said: Mapping[str, str]) -> Mapping[str, object]:
     return {place: {"code": problems.INVALID, "message": f"{reason}."} for place, reason in said.items()}
 
 
-def _check_value(function: Function, argument: Argument, raw: bytes) -> None:
+def _check_value(function: Function, argument: Argument, raw: bytes, limits: Limits) -> None:
     is_stored = argument.type == "text" and not function.is_read_only
     try:
         value = (_stored_text if is_stored else _DECODERS[argument.type]).decode(raw)
     except msgspec.ValidationError as error:
         raise problems.argument_invalid(arrays.where(error, argument.name)) from None
     reason = halves.unstorable(value) if isinstance(value, str) else None
+    if reason is None and isinstance(value, str) and not is_stored:
+        reason = _too_long(value, limits)
     if reason is not None:
         raise problems.argument_invalid(f"{argument.name} {reason}")
     if is_stored and isinstance(value, str) and is_blank(value):

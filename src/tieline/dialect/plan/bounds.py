@@ -1,5 +1,7 @@
 """What one request may ask for at once, and whether its answer can be larger than an answer may be."""
 
+from collections import Counter
+
 from tieline.dialect import problems
 from tieline.dialect.catalogue import Column, Resource
 from tieline.dialect.plan.branches import Branch
@@ -29,6 +31,23 @@ def check(root: Branch, limits: Limits) -> None:
         raise problems.asks_too_much("levels of embedding", depth, "embed_depth_max", limits.embed_depth_max)
     if items > limits.select_items_max:
         raise problems.asks_too_much("items to select", items, "select_items_max", limits.select_items_max)
+    _check_rows(root, limits)
+
+
+def _check_rows(branch: Branch, limits: Limits) -> None:
+    """Refuse what makes rows of a few long values very long: JSON many times, or a long key to sort by."""
+    if len(branch.order) > limits.select_items_max:
+        raise problems.asks_too_much(
+            "terms of an order", len(branch.order), "select_items_max", limits.select_items_max
+        )
+    columns = branch.resource.columns
+    whole = Counter(item.field.name for item in branch.items if not item.field.steps)
+    for name, times in whole.items():
+        if times > limits.column_times_max and name in columns and columns[name].type == "jsonb":
+            what = f"times the column {name} in a select"
+            raise problems.asks_too_much(what, times, "column_times_max", limits.column_times_max)
+    for child in branch.children:
+        _check_rows(child, limits)
 
 
 def _extent(branch: Branch) -> tuple[int, int, int]:

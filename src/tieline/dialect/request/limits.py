@@ -27,4 +27,6 @@ class Limits(msgspec.Struct, frozen=True, cache_hash=True):
     shape_bytes_max: int = 8_000
     shapes_bytes_max: int = 2_000_000
     counted_rows_max: int = 1_000_000
+    column_times_max: int = 5
+    text_bytes_max: int = 8_000
     body: BodyLimits = BodyLimits()

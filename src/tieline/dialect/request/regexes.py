@@ -4,12 +4,19 @@ import re
 from collections.abc import Iterable
 
 from tieline.dialect import problems
-from tieline.dialect.request.syntax import Filter, Logic
+from tieline.dialect.request.syntax import Filter, Logic, Predicate
 
 _OPERATORS = frozenset({"match", "imatch"})
 # A bracket expression may begin with its own closing bracket, and has classes such as [:alpha:] in it.
 _BRACKET = re.compile(r"\[\^?\]?(?:\[[.:=].*?[.:=]\]|[^\]])*\]?", re.DOTALL)
 _BOUND = re.compile(r"\{([0-9]{1,9})(?:,([0-9]{0,9}))?\}")
+
+# What may stand before a pattern: a director, and letters for another syntax, such as b (basic) and x (with spaces).
+_OPTIONS = re.compile(r"(?:\*\*\*:)?(?:\(\?([a-z]+)\))?")
+_COMMENT = re.compile(r"\(\?#[^)]*\)?")
+_SPACE = re.compile(r"\s|#[^\n]*")
+_BASIC = re.compile(r"\\([(){}])")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def check(asked: Iterable[Filter | Logic], states_max: int) -> None:
@@ -21,8 +28,16 @@ def check(asked: Iterable[Filter | Logic], states_max: int) -> None:
     for one in asked:
         if isinstance(one, Logic):
             check(one.operands, states_max)
-        elif one.test.operator in _OPERATORS and states(one.test.values[0]) > states_max:
+        elif one.test.operator in _OPERATORS and _states(one.test) > states_max:
             raise problems.pattern_too_large(states_max)
+
+
+def _states(test: Predicate) -> int:
+    """Those of all patterns of a filter. Of an array, a backslash may be the array's or the pattern's."""
+    text = test.values[0]
+    if test.quantifier is None:
+        return states(text)
+    return max(states(text), states(_ESCAPED.sub(r"\1", text)))
 
 
 def states(pattern: str) -> int:
@@ -31,6 +46,7 @@ def states(pattern: str) -> int:
     >>> states("^[0-9a-f]{8}-x"), states(r"((a{1,200}){1,200})"), states(r"a\{9}b")
     (11, 40201, 5)
     """
+    pattern = _plain(pattern)
     outer: list[int] = []
     # What is read so far of the group, and the last item of it, which a bound repeats.
     total, last, position = 0, 0, 0
@@ -55,6 +71,20 @@ def states(pattern: str) -> int:
             last, end = 1, end + (character == "\\")
         position = end
     return total + sum(outer)
+
+
+def _plain(pattern: str) -> str:
+    r"""The pattern without comments, and in the syntax that has no options, as far as bounds go.
+
+    >>> _plain(r"(?b)\(a\{1,9\}\)"), _plain("***:(?x)a {1,9}  # nine"), _plain("a(?# b){1,9}")
+    ('(a{1,9})', 'a{1,9}', 'a{1,9}')
+    """
+    found = _OPTIONS.match(pattern)
+    options = "" if found is None else (found[1] or "")
+    pattern = _COMMENT.sub("", pattern if found is None else pattern[found.end() :])
+    if "x" in options:
+        pattern = _SPACE.sub("", pattern)
+    return _BASIC.sub(r"\1", pattern) if "b" in options else pattern
 
 
 def _end_of_bracket(pattern: str, start: int) -> int:

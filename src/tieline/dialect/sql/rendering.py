@@ -5,13 +5,16 @@
 from collections.abc import Sequence
 from typing import LiteralString
 
-from tieline.dialect.plan.model import Node, OutputKey, Rendering, Slot, result_keys
+from tieline.dialect.plan.bounds import are_columns
+from tieline.dialect.plan.model import Node, Output, OutputKey, Rendering, Slot, result_keys
 from tieline.dialect.problems import TOO_LARGE
 from tieline.dialect.request.media import Form
 from tieline.dialect.sql.conditions import Placeholders, result_name
 
 # A function call takes at most 100 arguments, a key and its value each.
 _PAIRS_MAX = 45
+# Casts to numbers of any length.
+_NUMBERS = frozenset({"numeric", "decimal", "numrange"})
 _COMMA: LiteralString = " || ',' || "
 
 
@@ -49,13 +52,34 @@ def weighed_by(made: LiteralString, measure: LiteralString, name: LiteralString)
     return f"(select v.*, {size} from ({made} offset 0) v) w"
 
 
-def fitting(node: Node, alias: LiteralString, bytes_max: Slot, placeholders: Placeholders) -> LiteralString:
-    """The condition that the embedded values of a row are not too large together. Each by itself is not."""
-    results = range(len(node.outputs), len(result_keys(node)))
-    if len(results) < 2:
+def fitting(
+    node: Node, alias: LiteralString, bytes_max: Slot, placeholders: Placeholders, *, is_named: bool = False
+) -> LiteralString:
+    """The condition that the values of a row are not too large together, before they become JSON or CSV.
+
+    That takes some twenty times their size, so it would be too late to weigh the JSON. Columns as they are stored are
+    not too large, and one embedded value was weighed when it was made.
+    """
+    own = [] if are_columns(node) else list(range(len(node.outputs)))
+    embedded = range(len(node.outputs), len(result_keys(node)))
+    if not own and len(embedded) < 2:
         return ""
-    sizes: list[LiteralString] = [f"coalesce(pg_column_size({alias}.{result_name(i)}), 0)" for i in results]
+    sizes: list[LiteralString] = []
+    for i in own:
+        word = node.outputs[i].key.word if is_named else None
+        name: LiteralString = result_name(i) if word is None else f'"{word}"'
+        sizes.append(_size(node.outputs[i], f"{alias}.{name}"))
+    for i in embedded:
+        sizes.append(f"coalesce(pg_column_size({alias}.{result_name(i)}), 0)")  # noqa: PERF401 the type is lost
     return f" where {within(' + '.join(sizes), bytes_max, placeholders)}"
+
+
+def _size(output: Output, value: LiteralString) -> LiteralString:
+    """The bytes of a value. A number is short in PostgreSQL, however many zeros it is written with."""
+    is_number = output.aggregate is not None or {output.cast, output.aggregate_cast} & _NUMBERS
+    as_text: LiteralString = f"octet_length({value}::text)"
+    as_stored: LiteralString = f"pg_column_size({value})"
+    return f"coalesce({as_text if is_number else as_stored}, 0)"
 
 
 def is_named(node: Node, rendering: Rendering) -> bool:
@@ -84,7 +108,7 @@ def rendered(
         items: LiteralString = f"string_agg({row}, E'\\n')" if rendering.form is Form.CSV else f"json_agg({row})"
         return _body(rendering, items, placeholders), plain
     made: LiteralString = f"select {'row_to_json(p)' if row == 'p' else row}::text as t from {plain}"
-    made += fitting(node, "p", bytes_max, placeholders)
+    made += fitting(node, "p", bytes_max, placeholders, is_named=is_named(node, rendering))
     fits = within("p.size", bytes_max, placeholders)
     items = f"string_agg(p.t, {_joint(node, rendering)}) filter (where {fits})"
     return _joined(rendering, items, placeholders), f"(select w.* from {weighed_by(made, 'octet_length', 't')}) p"
