@@ -223,3 +223,20 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body_changes_nothing(acme,
             sender.sendall(head.encode() + b'{"externalId": ')
     time.sleep(0.1)
     assert client.get(f"{ELEMENTS}/7").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "The body is empty, and JSON is expected."),
+        (b'{"title": "x"', "The body is not JSON: it breaks off."),
+        (b"x", "The body is not JSON: invalid character (byte 0)."),
+        (b'{"title": "\xff"}', "The body is not valid UTF-8."),
+        (b'{"Title": "x"}', "Title is not a field here. Did you mean title?"),
+        (b'{"colour": "x"}', "colour is not a field here."),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_body_that_cannot_be_read_is_told_why(client, body, said):
+    response = client.post(ELEMENTS, content=body, headers=JSON)
+    assert (response.status_code, response.json()["detail"]) == (400, said)

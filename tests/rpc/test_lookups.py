@@ -254,6 +254,21 @@ def test_arguments_that_no_function_takes_are_answered_as_postgrest_does(client,
     assert (answer.status_code, answer.json()["code"]) == (404, "PGRST202")
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("resolve?integration=xero", "resolve takes integration, externalIds (entityType)."),
+        ("coverage?entityTypes=item", "coverage takes (entityType)."),
+        ("whoami?a=1", "whoami takes no arguments."),
+        ("Resolve?integration=xero", "Perhaps you meant to call the function public.resolve"),
+        ("whoam", "Perhaps you meant to call the function public.whoami"),
+        ("nothing", None),
+    ],
+)
+def test_a_call_that_fits_no_function_is_told_what_would(client, path, hint):
+    assert client.get(f"/rpc/{path}").json()["hint"] == hint
+
+
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -137,22 +137,25 @@ class Function:
 
     def takes(self, given: Collection[str]) -> bool:
         """True if arguments of these names, and no others, are a call of this function."""
-        required = frozenset(a.name for a in self.arguments if a.is_required)
-        known = frozenset(a.name for a in self.arguments)
-        for signature in self.signatures or (Signature(required, known - required),):
-            if signature.required <= set(given) <= signature.required | signature.optional:
-                return True
-        return False
+        return any(way.required <= set(given) <= way.required | way.optional for way in self._ways)
 
     @property
-    def ways(self) -> str | None:
-        """The ways to call a function that has several."""
+    def ways(self) -> str:
+        """The ways to call it, as a sentence; optional arguments are in parentheses."""
         ways = [
-            ", ".join([a.name for a in self.arguments if a.name in way.required])
-            + "".join([f" ({a.name})" for a in self.arguments if a.name in way.optional])
-            for way in self.signatures
+            " ".join(
+                [", ".join([a.name for a in self.arguments if a.name in way.required])]
+                + [f"({a.name})" for a in self.arguments if a.name in way.optional]
+            ).strip()
+            for way in self._ways
         ]
-        return f"{self.name} takes {'; or '.join(ways)}." if ways else None
+        return f"{self.name} takes {'; or '.join(ways) or 'no arguments'}."
+
+    @property
+    def _ways(self) -> tuple[Signature, ...]:
+        required = frozenset(a.name for a in self.arguments if a.is_required)
+        known = frozenset(a.name for a in self.arguments)
+        return self.signatures or (Signature(required, known - required),)
 
     @property
     def result(self) -> Resource:

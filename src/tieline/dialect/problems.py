@@ -227,6 +227,16 @@ def function_unknown(name: str, arguments: Sequence[str], searched: str, hint: s
     )
 
 
+def nearest_function(name: str, known: Sequence[str]) -> str | None:
+    """The hint at the function that was meant, in PostgREST's words.
+
+    >>> nearest_function("linkmany", ["link_many", "claim"])
+    'Perhaps you meant to call the function public.link_many'
+    """
+    close = get_close_matches(name[:100], known, 1, 0.75)
+    return f"Perhaps you meant to call the function public.{close[0]}" if close else None
+
+
 def column_not_in_cache(resource: str, name: str) -> Problem:
     return _bad("PGRST204", f"Could not find the '{_shown(name)}' column of '{resource}' in the schema cache")
 

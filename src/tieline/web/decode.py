@@ -15,6 +15,7 @@ from tieline.wire import halves, misfit, urls
 from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
 from tieline.wire.integers import BIGINT_MAX, DIGITS_MAX
+from tieline.wire.nearest import did_you_mean
 
 EXTERNAL_ID_LENGTH_MAX = 1024
 LINK_LENGTH_MAX = 2048
@@ -130,17 +131,34 @@ def json(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(halves.marked(content), type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise problems.bad_request(f"The body is not JSON: {error}.") from None
+        raise _invalid(str(error), kind) from None
+    except UnicodeDecodeError:
+        raise problems.not_utf8("body") from None
+    except RecursionError:
+        raise problems.bad_request("The body is JSON that is nested too deep.") from None
+    except msgspec.DecodeError as error:
+        raise problems.bad_request(_not_json(content, str(error))) from None
 
 
-def _invalid(said: str) -> Problem:
+def _not_json(content: bytes, said: str) -> str:
+    """The sentence for a body that is no JSON.
+
+    >>> _not_json(b"{", "Input data was truncated"), _not_json(b"x", "JSON is malformed: invalid character (byte 0)")
+    ('The body is not JSON: it breaks off.', 'The body is not JSON: invalid character (byte 0).')
+    """
+    if not content:
+        return "The body is empty, and JSON is expected."
+    reason = "it breaks off" if said == "Input data was truncated" else said.removeprefix("JSON is malformed: ")
+    return f"The body is not JSON: {reason}."
+
+
+def _invalid(said: str, kind: type) -> Problem:
     """The field error of a message such as "Expected `str`, got `int` - at `$.externalElement.externalId`"."""
     found = misfit.read(said)
     path = misfit.joined(found.path, found.name)
     if found.kind == "unknown":
-        code, message = "unknown", f"{path} is not a field here."
+        known = [field.encode_name for field in msgspec.structs.fields(kind)] if not found.path else []
+        code, message = "unknown", f"{path} is not a field here.{did_you_mean(found.name, known)}"
     elif found.kind == "missing":
         code, message = "missing", f"{path} is needed."
     else:

@@ -117,8 +117,8 @@ def _fitting(asked: Asked, function: Function | None, names: Sequence[str]) -> F
     if function is not None and function.takes(names):
         return function
     name = asked.path.removeprefix(PREFIX)
-    ways = None if function is None else function.ways
-    raise problems.function_unknown(name, sorted(names), _searched(asked, sorted(names)), ways)
+    hint = problems.nearest_function(name, list(FUNCTIONS)) if function is None else function.ways
+    raise problems.function_unknown(name, sorted(names), _searched(asked, sorted(names)), hint)
 
 
 def _searched(asked: Asked, names: Sequence[str]) -> str:
