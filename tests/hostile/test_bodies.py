@@ -42,6 +42,7 @@ BODIES = {
     "an open array in a form": (FORM, b"integration=xero&externalIds={" + fill('"')),
     "JSON in a form": (FORM, b"integration=xero&externalIds=[" + fill('"",') + b'""]'),
     "names of JSON": (JSON, million_names()),
+    "one name again and again": (JSON, b"{" + fill('"integration":"xero",') + b'"externalIds":[]}'),
     "rows of names": (JSON, b"[" + million_names()[:900_000] + b"}" + b"," + million_names()[:900_000] + b"}]"),
     "items": (JSON, b'{"integration":"xero","externalIds":[' + fill('"",') + b'""]}'),
     "numbers": (JSON, b'{"integration":"xero","externalIds":[' + fill("1,") + b"1]}"),
@@ -135,3 +136,10 @@ def test_uploads_that_trickle_hold_up_nobody(stage):
                 assert client.get("/export/mappings").status_code == 200
     assert set(served.statuses) <= {200, 201}
     watch.check()
+
+
+@pytest.mark.parametrize("columns", ["", "?columns=integration,externalIds"])
+def test_a_name_that_comes_again_counts_again(client, columns):
+    body = b"{" + b'"integration":"xero",' * 101 + b'"externalIds":[]}'
+    answer = client.post(f"/rpc/resolve{columns}", content=body, headers=JSON)
+    assert (answer.status_code, "body_names_max" in answer.json()["message"]) == (413, True)

@@ -104,15 +104,16 @@ def names(walk: Walk, limits: BodyLimits) -> set[str]:
         Problem: there are too many names, too many items of an array, or values that are nested too deep (413).
     """
     found = set[str]()
-    for name in walk.members():
+    for count, name in enumerate(walk.members(), 1):
         found.add(name)
-        if len(found) > limits.names_max:
+        # A name may come again, and is read again.
+        if count > limits.names_max:
             raise problems.body_too_long("names", limits.names_max, "body_names_max")
         if walk.is_array:
-            count = 0
+            rows = 0
             for some in walk.elements(_raws.decode):
-                count += len(some)
-                _require_few(count, limits)
+                rows += len(some)
+                _require_few(rows, limits)
                 _require_shallow(some, limits)
         else:
             _require_shallow([msgspec.Raw(walk.value())], limits)
