@@ -20,6 +20,8 @@ test: .venv/test.stamp ## run all tests against real servers
 	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 	@# A test puts it between the server and PostgreSQL.
 	@command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { apt-get update -q && apt-get install -qy pgbouncer; }
+	@# Public clients of JavaScript are skipped without it.
+	@[ -z "$$CI" ] || command -v npm >/dev/null || { apt-get update -q && apt-get install -qy nodejs npm; }
 	@# Others put these in front of the server, and are skipped without them. Only CI installs them: once installed, they
 	@# serve on port 80 of the machine.
 	@[ -z "$$CI" ] || command -v nginx /usr/sbin/nginx >/dev/null || { apt-get update -q && apt-get install -qy nginx-light; }

@@ -39,7 +39,7 @@ class Queue:
         self.length = 0
 
     def length_of(self, party: str) -> int:
-        """How many of this party wait."""
+        """The number of this party's requests that wait."""
         return len(self._parties.get(party, ()))
 
     def add(self, party: str, waiter: Waiter, deadline: float = math.inf) -> None:
@@ -105,12 +105,12 @@ class Places:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of all that wait."""
         return self._queue.length
 
     @property
     def taken(self) -> int:
-        """How many places are taken."""
+        """The number of places that are taken."""
         return sum(self._held.values())
 
     def take_now(self, party: str) -> bool:

@@ -1,4 +1,4 @@
-"""What `tieline doctor` finds on this machine: the disk, the address to listen on, variables that are no settings."""
+"""Findings of `tieline doctor` about this machine: disk, the address to listen on, variables that are no settings."""
 
 import errno
 import os

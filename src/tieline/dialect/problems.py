@@ -301,7 +301,7 @@ _STATUS_BY_CLASS = {
 _STATUS_BY_CODE = {
     "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "P0001": 400,
 }  # fmt: skip
-# What a request causes, though PostgreSQL names its own limits.
+# Errors that a request causes, although PostgreSQL names its own limits.
 _TOO_COMPLEX = {
     "54001": "The request is nested too deep, or is too long a chain of conditions, for PostgreSQL.",
     "54011": "The request selects, or orders by, more columns than PostgreSQL takes.",

@@ -255,7 +255,7 @@ def _planned(asked: Asked, company: str, limits: Limits) -> Statement:
 
 
 class _Statements:
-    """What is kept of earlier requests: the statements of shapes, and the texts of models."""
+    """The statements of earlier shapes, and the texts of earlier models."""
 
     def __init__(self, limits: Limits) -> None:
         self.shapes = Kept[tuple[str, str | None, Shape], Alike](limits.shapes_bytes_max, limits.shape_bytes_max)

@@ -74,7 +74,7 @@ def _has_misplaced(parts: dict[str, str]) -> bool:
 
 
 def _reason(dsn: str, said: str) -> str:
-    """What is wrong, without libpq's sentence: it repeats what it could not read, which may be the password.
+    """The mistake, without libpq's sentence: that repeats the text that it could not read, which may be the password.
 
     >>> _reason("host=db sslmod=require", 'invalid connection option "sslmod"')
     'It has an option that PostgreSQL does not know. Did you mean sslmode?'

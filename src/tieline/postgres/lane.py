@@ -52,7 +52,7 @@ class Lines:
         self.lane = lane
         self.open: list[Pipeline] = []
         self._idle: deque[Pipeline] = deque()
-        # Who runs a statement on a connection alone.
+        # The company that runs a statement on a connection alone.
         self._alone: dict[Pipeline, str] = {}
         self._places_of_line = settings.lookups_per_connection_max if lane.shares_sync else 1
         self._places = Places(

@@ -1,4 +1,4 @@
-"""What one request may ask for at once, and whether its answer can be larger than an answer may be."""
+"""The limits of what one request asks for, and whether its answer can be too large."""
 
 from collections import Counter
 

@@ -82,7 +82,7 @@ def plan(asked: Asked, values: Values, limits: Limits) -> Call:
 
 
 def _rows_needed(asked: Asked, node: Node, page: Span) -> int | None:
-    """How many of the first rows a page is made of; None: all. A function that is paged orders rows by their entity."""
+    """The number of first rows that a page needs; None: all. A function that is paged orders rows by their entity."""
     is_in_order = all(
         o.expression is not None and o.expression.column.name == "entityId" and o.direction in {None, "asc"}
         for o in node.order

@@ -11,7 +11,7 @@ _OPERATORS = frozenset({"match", "imatch"})
 _BRACKET = re.compile(r"\[\^?\]?(?:\[[.:=].*?[.:=]\]|[^\]])*\]?", re.DOTALL)
 _BOUND = re.compile(r"\{([0-9]{1,9})(?:,([0-9]{0,9}))?\}")
 
-# What may stand before a pattern: a director, and letters for another syntax, such as b (basic) and x (with spaces).
+# The start of a pattern may be a director, and letters for another syntax, such as b (basic) and x (with spaces).
 _OPTIONS = re.compile(r"(?:\*\*\*:)?(?:\(\?([a-z]+)\))?")
 _COMMENT = re.compile(r"\(\?#[^)]*\)?")
 _SPACE = re.compile(r"\s|#[^\n]*")
@@ -48,7 +48,7 @@ def states(pattern: str) -> int:
     """
     pattern = _plain(pattern)
     outer: list[int] = []
-    # What is read so far of the group, and the last item of it, which a bound repeats.
+    # The size of the group so far, and its last item, which a bound repeats.
     total, last, position = 0, 0, 0
     while position < len(pattern):
         character = pattern[position]
