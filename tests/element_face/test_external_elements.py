@@ -74,3 +74,13 @@ def test_bindings_that_are_more_than_an_answer_may_have_are_refused(client, acme
     )
     problem = refused(client.get(f"{ELEMENT}/external-elements"), 413, "payload-too-large")
     assert "answer_bytes_max" in problem["detail"]
+
+
+@pytest.mark.parametrize("verb", ["link", "unlink"])
+def test_of_many_systems_to_choose_from_the_first_hundred_are_named(client, acme, verb):
+    acme.has_element(7)
+    rows = [{"integration": f"s{n:03}", "name": "s", "systemUrl": f"https://s{n}.example"} for n in range(120)]
+    assert client.post("/externalSystem", json=rows).status_code == 201
+    problem = client.post(f"{ELEMENT}/external-element/{verb}", json={"externalId": "x"} if verb == "link" else {})
+    assert problem.status_code == 400
+    assert [one["integration"] for one in problem.json()["candidates"]] == [f"s{n:03}" for n in range(100)]

@@ -1,5 +1,6 @@
 -- $2: the element; $3: true for its historical binding, false for the one in the system with the address $4. Without an
--- address the default system is meant, or else the only active one. An emptied mapping is no binding.
+-- address the default system is meant, or else the only active one. An emptied mapping is no binding. Of
+-- those to choose from, the first hundred are shown.
 with found as (
     select id from tieline.element where "companyId" = $1 and id = $2::text::bigint
 ), active as (
@@ -35,9 +36,9 @@ select
     $3::bool or exists (select 1 from target),
     case when $3::bool then (
         select coalesce(json_agg(shown), '[]') from (
-            select b.integration, b."externalId", b.link from meant b order by b."createdAt", b.id
+            select b.integration, b."externalId", b.link from meant b order by b."createdAt", b.id limit 100
         ) shown
     ) else (
         select coalesce(json_agg(shown order by shown.integration), '[]')
-        from (select a.integration, a.name, a."systemUrl" from active a) shown
+        from (select a.integration, a.name, a."systemUrl" from active a order by a.integration limit 100) shown
     ) end
