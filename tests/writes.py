@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import httpx
 from conftest import Database
 
 ELEMENTS = "/api/v2/elements"
+WAIT_SECONDS_MAX = 60
 # A change that has no row, a row that has no change, or the two differ.
 UNLIKE_THEIR_HISTORY = """
     with last as (
@@ -41,6 +43,13 @@ class Writers:
         for number in range(1, count + 1):
             self._threads.append(threading.Thread(target=self._write, args=(1_000_000 * number,)))
             self._threads[-1].start()
+
+    def wait_for(self, acknowledged: int) -> None:
+        """Wait until so many elements have a write that was acknowledged."""
+        until = time.monotonic() + WAIT_SECONDS_MAX
+        while len(self.acknowledged) < acknowledged:
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
     def stop(self) -> None:
         self._stop.set()

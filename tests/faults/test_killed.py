@@ -58,7 +58,7 @@ def test_acknowledged_writes_are_there_after_a_kill_and_nothing_is_half_done(ope
     has_system(database_of(place))
     writers = Writers(server.url, key)
     writers.start()
-    time.sleep(1)
+    writers.wait_for(21)
     pid = postmaster(place)
     if "serve" in killed:
         server.process.send_signal(signal.SIGKILL)
@@ -75,7 +75,6 @@ def test_acknowledged_writes_are_there_after_a_kill_and_nothing_is_half_done(ope
         wait_until_well(server.url, key)
         time.sleep(0.3)
         writers.stop()
-        assert len(writers.acknowledged) > 20
         writers.check(database_of(place))
         if killed == ("postmaster",):
             assert writers.seen[503] > 0

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM while a file goes in or out."""
 
+import logging
 import signal
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ def interrupts() -> Generator[Interrupts]:
         SystemExit: the command was interrupted.
     """
     taken = Interrupts()
+    # On a connection that an interruption has left in the middle of a statement, psycopg warns of its own roll-back.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     before = {number: signal.signal(number, taken.take) for number in SIGNALS}
     try:
         yield taken
