@@ -30,12 +30,12 @@ class Progress:
     def passing(self, rows: Iterable[Record | Refused]) -> Generator[Record | Refused]:
         """The same rows, noted as they are read."""
         for row in rows:
-            if self.must_end:
-                raise StoppedError("The server is shutting down.")
             self._rows += 1
             self._line = row.line
             if self.next_line is None:
                 self.next_line = row.line
+            if self.must_end:
+                raise StoppedError("The server is shutting down.")
             yield row
 
     def add(self, landed: Landed) -> None:
