@@ -4,9 +4,8 @@ import re
 
 from tieline.dialect.catalogue import RESOURCES
 from tieline.dialect.sql.conflict import key_of
+from tieline.wire.keys import KEY_BYTES_MAX
 
-# About the most that an entry of an index holds.
-KEY_BYTES_MAX = 2_650
 CHECK_VIOLATION, UNIQUE_VIOLATION = "23514", "23505"
 TOO_LARGE, TOO_DEEP = "54000", "54001"
 CHECKS = {

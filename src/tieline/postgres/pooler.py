@@ -57,7 +57,7 @@ def limits_sql(settings: Settings) -> bytes:
 
 
 def advice(refusal: str) -> str:
-    """How to set the pooler, if its setting is the reason of a refusal; otherwise empty."""
+    """The setting of the pooler that mends a refusal; empty, if the pooler is not its reason."""
     return ". Set pool_mode = transaction in the pooler." if "statement pooling mode" in refusal else ""
 
 

@@ -1,4 +1,4 @@
-"""What a server may do in its database, and if the second wall between companies stands."""
+"""The rights of a server in its database, and if the second wall between companies stands."""
 
 from dataclasses import dataclass
 

@@ -89,9 +89,8 @@ def remove(conn: psycopg.Connection, session: Session) -> bool:
             pass
     with _owning(conn, session):
         is_removed = conn.execute(shipped("companies/remove"), company).fetchone() is not None
-        # What the last of its rows have left: their deletion is a change too.
+        # The deletion of its last rows is a change too. A trigger deletes its counts.
         conn.execute(shipped("companies/remove_changes"), (*company, None))
-        conn.execute(shipped("companies/remove_counts"), company)
         return is_removed
 
 

@@ -24,7 +24,7 @@ EXTERNAL_ID_KEY = "externalIntegrationMapping_externalId_key"
 NOTHING_LEFT = "TL001"
 # An index holds so many bytes, whatever the number of characters.
 KEY_TOO_LARGE = "54000"
-# What fits.sql raises: the setting is the message, and its value the detail.
+# The code that fits.sql raises, with the setting as its message and the value as its detail.
 TOO_LARGE = "TL413"
 # Another element may get the external id between the look for a holder and the write; then the next look finds it.
 LINK_ATTEMPTS = 3

@@ -7,9 +7,9 @@ from tieline.dialect.catalogue import Column, Resource
 from tieline.dialect.plan.branches import Branch
 from tieline.dialect.plan.model import Node, Output
 from tieline.dialect.request.limits import Limits
+from tieline.wire.keys import KEY_BYTES_MAX
 
-# The most bytes of a value in JSON. No index holds a longer text, and all texts of a key share an entry of one.
-_KEY_BYTES = 2_650
+# The most bytes of a value in JSON beside those of the texts of its key, which share an entry of an index.
 _FIXED_BYTES = 64
 _FIXED_TYPES = frozenset({"boolean", "integer", "bigint", "timestamptz"})
 # Names of PostgreSQL's or ours.
@@ -78,7 +78,7 @@ def may_be_large(node: Node, rows_max: int, bytes_max: int) -> bool:
     if node.embeds or not are_columns(node):
         return True
     widths = [_width(node.resource, output.expression.column) for output in node.outputs if output.expression]
-    return None in widths or rows_max * (_KEY_BYTES + sum(width for width in widths if width)) > bytes_max
+    return None in widths or rows_max * (KEY_BYTES_MAX + sum(width for width in widths if width)) > bytes_max
 
 
 def _width(resource: Resource, column: Column) -> int | None:

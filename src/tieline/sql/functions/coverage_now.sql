@@ -1,5 +1,6 @@
--- How many of the known entities of each type are linked in each system, and how fresh their mappings are. All is read
--- at one moment. The hours before the one in which mappings become old are counted; in that hour itself an index is read.
+-- The number of known entities of each type that are linked in each system, and the freshness of their mappings. All is
+-- read at one moment. The hours before the one in which mappings become old are counted; in that hour itself an index is
+-- read.
 create or replace function coverage_now(company text, entity_type text)
     returns table (
         "entityType" text, integration text, mappings bigint, entities bigint, known bigint, share double precision,

@@ -1,4 +1,4 @@
--- How fresh a mapping is: never synchronised, changed over there since, older than its system allows, or current.
+-- The freshness of a mapping: never synchronised, changed over there since, older than its system allows, or current.
 create or replace function freshness(
     synced_at timestamptz, remote_updated_at timestamptz, stale_after_seconds integer, moment timestamptz
 )

@@ -1,4 +1,4 @@
--- What a mapping adds to the counts: see the table mappingCount.
+-- The numbers that a mapping adds to the counts: see the table mappingCount.
 create or replace function mapping_facts(
     external_id text, link text, is_shared boolean, synced_at timestamptz, remote_updated_at timestamptz
 )

@@ -1,4 +1,4 @@
--- What `translate` shows of these entities in a system. For the plan see holders_of.
+-- The translations of these entities into a system, as `translate` shows them. For the plan see holders_of.
 create or replace function translations_of(
     company text, in_integration text, entity_types text[], entity_ids text[]
 )

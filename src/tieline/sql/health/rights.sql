@@ -1,4 +1,4 @@
--- What a server and its migrations need of the database.
+-- The rights that a server and its migrations need in the database.
 select
     current_setting('transaction_read_only') = 'on',
     coalesce((

@@ -10,13 +10,12 @@ import msgspec
 from tieline.wire import halves, misfit
 from tieline.wire.addresses import is_http
 from tieline.wire.blanks import is_blank
+from tieline.wire.keys import KEY_BYTES_MAX
 from tieline.wire.nearest import did_you_mean
 from tieline.wire.pieces import Walk
 
 Text = str | msgspec.UnsetType | None
 
-# An index entry has at most 2,704 bytes, and the index itself uses some of them.
-KEY_BYTES_MAX = 2_650
 # The most bytes of a character in UTF-8.
 CHARACTER_BYTES_MAX = 4
 # Times that PostgreSQL writes and Python's datetime cannot hold.
